@@ -1,0 +1,5 @@
+"""The command line, for a checkout: `python cli.py --help`."""
+
+from verifier.commands import main
+
+main()
