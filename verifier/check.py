@@ -1,0 +1,199 @@
+"""Re-check a saved proof: `python check.py PROOF SHIPPED REBUILT`.
+
+Stands alone: nothing of the verifier is imported, and this file can be copied
+and read by whoever does not trust the rest. It applies the patches to the
+rebuilt bytes and demands the shipped SHA-256, decoding compressed members
+itself; it counts which rule settled how many bytes, and how many were free.
+What a rule claims about a value is for the reader to judge: the rule's name,
+its evidence and the value's place are printed with --patches.
+
+Exit status: 0 the proof holds, 1 it does not, 2 wrong usage, 3 unreadable.
+"""
+
+from __future__ import annotations
+
+import bz2
+import hashlib
+import json
+import lzma
+import mmap
+import os
+import sys
+import tempfile
+import zlib
+from base64 import b64decode
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+SCHEMA = "urn:source-binary-verifier:proof:v1"
+STRENGTHS = ("derived", "signed", "related", "bounded", "waived")
+CHUNK = 1 << 20
+RATIO, RATIO_FREE = 1_000, 64 << 20
+_UNREADABLE = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, RecursionError),
+    *(zlib.error, lzma.LZMAError, MemoryError, ImportError),
+)
+
+
+class Broken(Exception):  # noqa: N818 - it is the proof that is broken
+    """The proof does not hold, as one sentence."""
+
+
+def _pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON objects without repeated keys."""
+    if len({key for key, _ in items}) != len(items):
+        raise Broken("The proof repeats a key.")
+    return dict(items)
+
+
+def _open(path: Path) -> memoryview:
+    with path.open("rb") as file:
+        if not path.stat().st_size:
+            return memoryview(b"")
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def _decode(codec: str, data: memoryview) -> memoryview:
+    """The payload of one whole stream, in a temporary file; no bytes may follow it."""
+    if codec == "zstd":
+        import zstandard  # noqa: PLC0415 - needed for zstd members alone
+
+        decoder: Any = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
+    elif codec == "deflate":
+        decoder = zlib.decompressobj(-15)
+    elif codec == "xz":
+        decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=256 << 20)
+    elif codec == "bzip2":
+        decoder = bz2.BZ2Decompressor()
+    else:
+        raise Broken(f"The proof names the codec {codec!r}, which is not known here.")
+    with tempfile.TemporaryFile() as out:
+        for at in range(0, len(data), CHUNK):
+            if decoder.eof:
+                raise Broken("Bytes follow the end of a compressed member.")
+            out.write(decoder.decompress(bytes(data[at : at + CHUNK])))
+            if out.tell() > RATIO_FREE and out.tell() > RATIO * len(data):
+                raise Broken("A compressed member grows beyond all reason.")
+        if not decoder.eof or decoder.unused_data:
+            raise Broken("A compressed member does not end where its bytes end.")
+        out.flush()
+        if not out.tell():
+            return memoryview(b"")
+        return memoryview(mmap.mmap(out.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def check_file(entry: dict[str, Any], shipped: memoryview, rebuilt: memoryview) -> Counter[str]:
+    """Apply one entry's patches; returns bytes by rule, strength and kind. Raises Broken."""
+    for name, data in (("shipped", shipped), ("rebuilt", rebuilt)):
+        if hashlib.sha256(data).hexdigest() != entry[name]["sha256"]:
+            raise Broken(f"The {name} file is not the one that the proof speaks of.")
+    counts: Counter[str] = Counter()
+    total = hashlib.sha256()
+    at = other = 0
+    for patch in entry["patches"]:
+        same = patch["offset"] - at
+        if same < 0 or patch["rebuilt_offset"] - other != same:
+            raise Broken(f"The patch of {patch['field']} overlaps the one before it.")
+        if other + same + patch["rebuilt_length"] > len(rebuilt) or patch["rebuilt_length"] < 0:
+            raise Broken(f"The patch of {patch['field']} reaches beyond the rebuilt file.")
+        total.update(rebuilt[other : other + same])
+        data = _patched(patch, shipped, rebuilt, counts)
+        total.update(data)
+        at, other = patch["offset"] + len(data), patch["rebuilt_offset"] + patch["rebuilt_length"]
+        if patch["strength"] not in STRENGTHS:
+            raise Broken(f"The patch of {patch['field']} has an unknown strength.")
+        counts[f"{patch['strength']}: {patch['rule']}"] += len(data)
+        counts["free"] += patch["free_bytes"]
+        counts["equal"] += same
+    total.update(rebuilt[other:])
+    counts["equal"] += len(rebuilt) - other
+    if total.hexdigest() != entry["shipped"]["sha256"]:
+        raise Broken("The patches do not turn the rebuilt bytes into the shipped ones.")
+    return counts
+
+
+def _patched(
+    patch: dict[str, Any], shipped: memoryview, rebuilt: memoryview, counts: Counter[str]
+) -> memoryview:
+    """The bytes that a patch puts in: given, or a compressed member whose payload is proven."""
+    if "payload" not in patch:
+        data = memoryview(b64decode(patch["data"], validate=True))
+        if len(data) != patch["length"] or patch["free_bytes"] > len(data):
+            raise Broken(f"The patch of {patch['field']} has not the length it claims.")
+        return data
+    stream = shipped[patch["offset"] : patch["offset"] + patch["length"]]
+    start = patch["rebuilt_offset"]
+    other = rebuilt[start : start + patch["rebuilt_length"]]
+    inside = check_file(
+        patch["payload"], _decode(patch["codec"], stream), _decode(patch["codec"], other)
+    )
+    if not patch.get("encoder") and patch["free_bytes"] != len(stream):
+        raise Broken(f"The stream {patch['field']} is not reproduced, so all of it is free.")
+    counts.update({f"inside {key}": value for key, value in inside.items() if key != "free"})
+    counts["free"] += inside["free"]
+    return stream
+
+
+def check(proof: dict[str, Any], shipped: Path, rebuilt: Path) -> Counter[str]:
+    """Check a whole proof document against two files or two directories. Raises Broken."""
+    if proof.get("schema") != SCHEMA:
+        raise Broken("This is no proof of a version that is known here.")
+    if proof["verdict"] not in {"identical", "equivalent"} or not proof["files"]:
+        raise Broken("The proof claims nothing.")
+    counts: Counter[str] = Counter()
+    if shipped.is_dir():
+        _check_tree({item["path"]: item for item in proof["files"]}, shipped, rebuilt)
+    for entry in proof["files"]:
+        one, other = (
+            (shipped / entry["path"], rebuilt / entry["path"])
+            if shipped.is_dir()
+            else (shipped, rebuilt)
+        )
+        counts.update(check_file(entry, _open(one), _open(other)))
+    if counts["free"] != proof["free_bytes"]:
+        raise Broken("The proof miscounts its free bytes.")
+    return counts
+
+
+def _check_tree(files: dict[str, Any], shipped: Path, rebuilt: Path) -> None:
+    """Every file of both trees must be named, and no other; links must agree."""
+    seen: set[str] = set()
+    for root in (shipped, rebuilt):
+        for folder, folders, names in os.walk(root):
+            for name in (*folders, *names):
+                path = Path(folder, name)
+                relative = path.relative_to(root)
+                if path.is_symlink():
+                    if not all((base / relative).is_symlink() for base in (shipped, rebuilt)):
+                        raise Broken(f"{relative} is a link on one side only.")
+                    if (shipped / relative).readlink() != (rebuilt / relative).readlink():
+                        raise Broken(f"The links {relative} point to different places.")
+                elif not path.is_dir():
+                    seen.add(relative.as_posix())
+    if odd := sorted(seen ^ files.keys()):
+        raise Broken(f"The proof and the directories disagree on which files there are: {odd[0]}.")
+
+
+def main(arguments: list[str]) -> int:
+    """Print what was found, and return the exit status."""
+    if len(arguments) != 3:
+        print("usage: check PROOF SHIPPED REBUILT", file=sys.stderr)
+        return 2
+    try:
+        proof = json.loads(Path(arguments[0]).read_text("utf-8"), object_pairs_hook=_pairs)
+        counts = check(proof, Path(arguments[1]), Path(arguments[2]))
+    except Broken as error:
+        print(f"The proof does not hold: {error}", file=sys.stderr)
+        return 1
+    except _UNREADABLE as error:
+        print(f"The proof cannot be checked: {type(error).__name__}: {error}", file=sys.stderr)
+        return 3
+    print(f"The proof holds: {proof['verdict']}, {counts.pop('free', 0)} free bytes.")
+    for name in sorted(counts):
+        print(f"  {counts[name]:>12} bytes {name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

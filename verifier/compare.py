@@ -1,0 +1,238 @@
+"""Compare one pair: bytes first, then layouts, then rules on what differs.
+
+Runs in a worker process. Never raises for what a file contains: a file that
+its format cannot parse is compared as raw bytes, where no rule applies.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from verifier import content, formats, limits, names, ruleset
+from verifier.align import Aligned, align
+from verifier.beside import Beside
+from verifier.checks.base import Context, Refused
+from verifier.describe import Describer
+from verifier.errors import LimitError, VerifierError
+from verifier.formats import raw
+from verifier.formats.base import Format, Layout, Side
+from verifier.model import (
+    Child,
+    Difference,
+    FileFacts,
+    Member,
+    Outcome,
+    Pair,
+    Patch,
+    Problem,
+    Ref,
+    Settings,
+    Verdict,
+)
+from verifier.settle import Judge, count_groups_once, waive
+from verifier.unpack import decode_children
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from verifier.content import Buffer
+
+
+def compare_pair(
+    pair: Pair, settings: Settings, siblings: Mapping[str, Ref] | None = None
+) -> Outcome:
+    """The findings on one pair, and the pairs inside it that are still to be compared."""
+    same = identical(pair)
+    if same is not None:
+        return Outcome(same)
+    shipped, rebuilt = content.view(pair.shipped), content.view(pair.rebuilt)
+    if not siblings:
+        siblings = {} if pair.ancestors else Beside(pair.shipped.path)
+    context = Context(siblings, settings.certificates, settings.pins, pair.ancestors)
+    return _Comparison(pair, shipped, rebuilt, settings, context).outcome()
+
+
+def identical(pair: Pair) -> Member | None:
+    """The finding on a pair whose bytes are the same; None if they are not. Parses nothing."""
+    shipped, rebuilt = content.view(pair.shipped), content.view(pair.rebuilt)
+    if not content.equal(shipped, rebuilt):
+        return None
+    kind = pair.role if pair.role == "encoded" else formats.recognise(shipped)
+    facts = FileFacts(content.sha256(shipped), len(shipped), kind)
+    return Member(pair.path, Verdict.IDENTICAL, facts, facts)
+
+
+class _Comparison:
+    """The work on one differing pair; filled step by step, then frozen into an `Outcome`."""
+
+    def __init__(
+        self, pair: Pair, shipped: Buffer, rebuilt: Buffer, settings: Settings, context: Context
+    ) -> None:
+        self.pair = pair
+        self.settings = settings
+        self.judge = Judge(ruleset.load(), settings, context)
+        self.differences: list[Difference] = []
+        self.problems: list[Problem] = []
+        self.patches: list[Patch] = []
+        self.children: list[Child] = []
+        self.entries: dict[bool, frozenset[tuple[str, str]]] = {}
+        self.format, self.shipped, self.rebuilt = self._layouts(shipped, rebuilt)
+        self.describer = Describer(self.format, self.shipped, self.rebuilt)
+        self.stretches = content.Stretches(shipped, rebuilt)
+
+    def outcome(self) -> Outcome:
+        """Walk all spans, then sum up."""
+        for aligned in align(self.shipped.layout, self.rebuilt.layout):
+            self._span(aligned)
+        differences = [*self.differences, *self.describer.finish()]
+        if differences:
+            differences.extend(self.format.explain(self.shipped, self.rebuilt))
+        verdict = Verdict.EQUIVALENT
+        if self.problems:
+            verdict = Verdict.INCONCLUSIVE
+        if differences:
+            verdict = Verdict.DIFFERENT
+        member = Member(
+            self.pair.path,
+            verdict,
+            self._facts(self.shipped),
+            self._facts(self.rebuilt),
+            count_groups_once(self.patches),
+            tuple(differences),
+            tuple(self.problems),
+            tuple(self.judge.signers),
+        )
+        return Outcome(member, tuple(self.children))
+
+    def _layouts(self, shipped: Buffer, rebuilt: Buffer) -> tuple[Format, Side, Side]:
+        kinds = [
+            formats.of_role(self.pair.role) or formats.sniff(data) for data in (shipped, rebuilt)
+        ]
+        for kind in kinds:
+            if kind.wraps and {item.name for item in kinds} == {kind.name, kind.wraps}:
+                kinds = [kind, kind]
+        if kinds[0] is not kinds[1]:
+            self.differences.append(
+                Difference(
+                    "format",
+                    self.pair.path.rsplit("/", 1)[-1] or "file",
+                    f"The shipped file is {kinds[0].name}, the rebuilt one {kinds[1].name}.",
+                )
+            )
+            return _raw(shipped, rebuilt)
+        if kinds[0].container and len(self.pair.ancestors) >= limits.DEPTH:
+            raise LimitError(f"Containers nest deeper than {limits.DEPTH}; the rest is not opened.")
+        cut: list[Layout] = []
+        for which, data in (("shipped", shipped), ("rebuilt", rebuilt)):
+            try:
+                cut.append(kinds[0].layout(data))
+            except LimitError:
+                raise
+            except VerifierError as error:
+                summary = f"The {which} file is no well-formed {kinds[0].name} file: {error}"
+                self.differences.append(
+                    Difference("layout", kinds[0].name, summary, getattr(error, "offset", None))
+                )
+                return _raw(shipped, rebuilt)
+        return kinds[0], Side(shipped, cut[0]), Side(rebuilt, cut[1])
+
+    def _facts(self, side: Side) -> FileFacts:
+        return FileFacts(content.sha256(side.data), len(side.data), self.format.name)
+
+    def _span(self, aligned: Aligned) -> None:
+        one, other = aligned.shipped, aligned.rebuilt
+        if one and other and one.member and other.member:
+            self._member(aligned)
+        elif (
+            one
+            and other
+            and one.length == other.length
+            and self.stretches.equal(one.offset, other.offset, one.length)
+        ):
+            if one.field in self.format.follows:
+                self._agreeing(aligned)
+        else:
+            self._differing(aligned)
+
+    def _agreeing(self, aligned: Aligned) -> None:
+        """A field that both files have alike, but that may be wrong beside other shipped bytes."""
+        patch, refusals = self.judge.settle(self.format, self.shipped, self.rebuilt, aligned)
+        wrong = [item for item in refusals if item.kind != "policy"]
+        if patch is None and wrong:
+            self.differences.append(self.describer.refused(aligned, wrong))
+
+    def _differing(self, aligned: Aligned) -> None:
+        patch, refusals = self.judge.settle(self.format, self.shipped, self.rebuilt, aligned)
+        if patch is not None:
+            self.patches.append(patch)
+            return
+        waived, expired = waive(aligned, self.pair.path, self.shipped, self.rebuilt, self.settings)
+        if waived:
+            self.patches.extend(waived)
+        elif expired:
+            reason = Refused(f"A waiver covers it, but ran out on {expired}.", "waiver-expired")
+            self.differences.append(self.describer.refused(aligned, [reason, *refusals]))
+        elif not self._alone(aligned) and not all(item.describe for item in refusals):
+            self.differences.append(self.describer.refused(aligned, refusals))
+        else:
+            self.describer.add(aligned)
+
+    def _alone(self, aligned: Aligned) -> bool:
+        """Whether the span is part of an entry that one file lacks, which is told once."""
+        one, other = aligned.shipped, aligned.rebuilt
+        span = other if one is None else one
+        if span is None or (one and other):
+            return False
+        entry = names.group(span)
+        return entry[0] in names.ENTRIES and entry not in self._entries(shipped=one is None)
+
+    def _entries(self, *, shipped: bool) -> frozenset[tuple[str, str]]:
+        if shipped not in self.entries:
+            layout = (self.shipped if shipped else self.rebuilt).layout
+            self.entries[shipped] = frozenset(map(names.group, layout.spans))
+        return self.entries[shipped]
+
+    def _member(self, aligned: Aligned) -> None:
+        """Hand a contained file on; decode it first where it is compressed and differs."""
+        one, other = aligned.shipped, aligned.rebuilt
+        assert one is not None
+        assert other is not None
+        if one.codec != other.codec:
+            self.describer.add(aligned)
+            return
+        base, rebuilt_base = self.pair.shipped, self.pair.rebuilt
+        shipped = Ref(base.path, base.offset + one.offset, one.length)
+        rebuilt = Ref(rebuilt_base.path, rebuilt_base.offset + other.offset, other.length)
+        role, codec = formats.role_in(self.pair, self.format, one.member), one.codec
+        path = names.child_path(self.pair, one.member)
+        if codec != "stored":
+            if content.equal(content.view(shipped), content.view(rebuilt)):
+                role, codec = "encoded", "stored"
+            else:
+                try:
+                    shipped, rebuilt = decode_children(
+                        codec, (shipped, rebuilt), self.settings.work
+                    )
+                except LimitError as error:
+                    self.problems.append(Problem("limit", path, str(error)))
+                    return
+                except VerifierError as error:
+                    self.differences.append(Difference("layout", path, str(error), one.offset))
+                    self.describer.add(aligned)
+                    return
+        ancestors = (*self.pair.ancestors, self.format.name)
+        child = Pair(
+            path, shipped, rebuilt, names.child_prefix(self.pair, one.member), ancestors, role
+        )
+        self.children.append(
+            Child(
+                *(child, codec, one.member, one.field),
+                *(one.offset, one.length, other.offset, other.length),
+                identical(child) if codec == "stored" else None,
+            )
+        )
+
+
+def _raw(shipped: Buffer, rebuilt: Buffer) -> tuple[Format, Side, Side]:
+    one, other = raw.layout(shipped), raw.layout(rebuilt)
+    return raw.FORMAT, Side(shipped, one), Side(rebuilt, other)

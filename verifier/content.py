@@ -1,0 +1,117 @@
+"""Bytes of a file without reading it: mapped, sliced, hashed, compared.
+
+A `Buffer` is a read-only memoryview. Mapped pages belong to the page cache,
+so files larger than memory cost address space only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from verifier.errors import ParseError
+from verifier.model import Ref, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Buffer = memoryview
+
+_BLOCK = 1 << 16
+_STRETCH = 1 << 10
+_DIFFERING = re.compile(rb"[^\0]+")
+
+
+def of_file(path: str) -> Ref:
+    """A reference to a whole file."""
+    with open(path, "rb") as file:  # noqa: PTH123 - pathlib costs start-up time
+        return Ref(path, 0, file.seek(0, 2))
+
+
+def view(ref: Ref) -> Buffer:
+    """The referenced bytes; ParseError if the file is shorter than promised."""
+    whole = _mapped(ref.path)
+    if ref.offset < 0 or ref.length < 0 or ref.offset + ref.length > len(whole):
+        raise ParseError(f"{ref.path} is shorter than {ref.offset + ref.length} bytes.")
+    return whole[ref.offset : ref.offset + ref.length]
+
+
+@lru_cache(maxsize=64)
+def _mapped(path: str) -> Buffer:
+    with open(path, "rb") as file:  # noqa: PTH123
+        if file.seek(0, 2) == 0:
+            return memoryview(b"")
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def forget() -> None:
+    """Drop cached maps (files that are about to be replaced or removed)."""
+    _mapped.cache_clear()
+
+
+def sha256(data: Buffer) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def equal(one: Buffer, other: Buffer) -> bool:
+    """Whether the bytes are the same."""
+    # Copies of blocks that fit the cache: comparing memoryviews goes item by item.
+    if len(one) <= _BLOCK:
+        return bytes(one) == bytes(other)
+    return len(one) == len(other) and all(
+        bytes(one[at : at + _BLOCK]) == bytes(other[at : at + _BLOCK])
+        for at in range(0, len(one), _BLOCK)
+    )
+
+
+class Stretches:
+    """Whether parts of two files are equal, for many small parts asked in order.
+
+    Remembers the equal stretch around the last answer, so that a thousand
+    equal fields cost a few comparisons.
+    """
+
+    def __init__(self, shipped: Buffer, rebuilt: Buffer) -> None:
+        self._shipped = shipped
+        self._rebuilt = rebuilt
+        self._start = self._end = self._shift = 0
+
+    def equal(self, at: int, rebuilt_at: int, length: int) -> bool:
+        """Whether `length` bytes at these two offsets are the same."""
+        shift, end = rebuilt_at - at, at + length
+        if shift == self._shift and self._start <= at and end <= self._end:
+            return True
+        if length < _STRETCH:
+            after = min(at + _STRETCH, len(self._shipped), len(self._rebuilt) - shift)
+            if bytes(self._shipped[at:after]) == bytes(self._rebuilt[at + shift : after + shift]):
+                self._start, self._end, self._shift = at, max(after, at), shift
+                return end <= after
+        return equal(self._shipped[at:end], self._rebuilt[rebuilt_at : rebuilt_at + length])
+
+
+def runs(shipped: Buffer, rebuilt: Buffer, gap: int = 0) -> Iterator[Run]:
+    """Maximal runs of differing bytes of two equally long buffers, in order.
+
+    Runs at most `gap` equal bytes apart are given as one. Works block by block:
+    equal blocks cost a memory comparison, differing ones an exclusive-or.
+    """
+    start = end = -1
+    for block in range(0, len(shipped), _BLOCK):
+        one, other = bytes(shipped[block : block + _BLOCK]), bytes(rebuilt[block : block + _BLOCK])
+        if one == other:
+            continue
+        mixed = int.from_bytes(one, "little") ^ int.from_bytes(other, "little")
+        for found in _DIFFERING.finditer(mixed.to_bytes(len(one), "little")):
+            first, last = block + found.start(), block + found.end()
+            if end >= 0 and first - end > gap:
+                yield Run(start, end - start, start, end - start)
+                start = first
+            elif end < 0:
+                start = first
+            end = last
+    if end >= 0:
+        yield Run(start, end - start, start, end - start)

@@ -1,0 +1,137 @@
+"""Turn leftover spans into differences in the format's own terms, few and in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from verifier import content, kinds, limits, names
+from verifier.formats.base import text
+from verifier.model import Difference, Run, Span
+
+if TYPE_CHECKING:
+    from verifier.align import Aligned
+    from verifier.checks.base import Refused
+    from verifier.formats.base import Format, Side
+
+_JOIN = 8  # differing bytes this close are one place
+_SHOWN = 16  # bytes of a value that are printed
+
+
+class Describer:
+    """Collects the leftovers of one pair; places with one name become one difference."""
+
+    def __init__(self, kind: Format, shipped: Side, rebuilt: Side) -> None:
+        self._format = kind
+        self._shipped = shipped
+        self._rebuilt = rebuilt
+        self._found: dict[tuple[str, str], list[Difference]] = {}
+        self._dropped = 0
+        self._described = 0
+
+    def add(self, aligned: Aligned) -> None:
+        """Describe a span that differs and that no rule speaks of."""
+        one, other = aligned.shipped, aligned.rebuilt
+        if one is None or other is None:
+            self._unmatched(aligned)
+            return
+        for run in self._runs(one, other):
+            if self._described >= limits.PLACES_DESCRIBED:
+                self._dropped += 1
+                continue
+            self._described += 1
+            self._keep(self._format.describe(self._shipped, self._rebuilt, one, run))
+
+    def refused(self, aligned: Aligned, refusals: list[Refused]) -> Difference:
+        """The difference of a field whose rules did not accept its value."""
+        one, other = aligned.shipped, aligned.rebuilt
+        span = one or other
+        assert span is not None
+        kind = next((item.kind for item in refusals), "field")
+        reasons = " ".join(item.reason for item in refusals)
+        shipped, rebuilt = self._value(self._shipped, one), self._value(self._rebuilt, other)
+        values = f"Shipped {shipped}, rebuilt {rebuilt}."
+        return Difference(
+            kind, span.name, f"{values} {reasons}".strip(), aligned.at, one.length if one else 0
+        )
+
+    def finish(self) -> list[Difference]:
+        """All differences in the order of the file; the count of what was left out, if any."""
+        result = [_merged(items) for items in self._found.values()]
+        if self._dropped:
+            summary = f"{self._dropped} more differing places are not listed."
+            result.append(Difference("bytes", "more", summary))
+        return result
+
+    def _runs(self, one: Span, other: Span) -> list[Run]:
+        shipped = self._shipped.data[one.offset : one.end]
+        rebuilt = self._rebuilt.data[other.offset : other.end]
+        if one.length == other.length:
+            return [
+                Run(one.offset + run.offset, run.length, other.offset + run.offset, run.length)
+                for run in content.runs(shipped, rebuilt, _JOIN)
+            ]
+        small = bytes(shipped), bytes(rebuilt)
+        if max(one.length, other.length) > limits.MIB:
+            small = small[0][: limits.MIB], small[1][: limits.MIB]
+        head = _common(*small)
+        return [Run(one.offset + head, one.length - head, other.offset + head, other.length - head)]
+
+    def _unmatched(self, aligned: Aligned) -> None:
+        span = aligned.shipped or aligned.rebuilt
+        assert span is not None
+        noun, label = names.group(span)
+        here, there = ("shipped", "rebuilt") if aligned.shipped else ("rebuilt", "shipped")
+        if aligned.moved:
+            kind = _published(f"{noun}-order")
+            summary = "It stands at another place in the order of the two files."
+        elif noun:
+            kind = _published(f"{noun}-{'added' if aligned.shipped else 'missing'}")
+            summary = f"Only the {here} file has this {noun}; the {there} one has not."
+        else:
+            kind = "field"
+            summary = f"Only the {here} file has {span.name} ({span.length} bytes)."
+        length = span.length if aligned.shipped else 0
+        self._keep(Difference(kind, text(label.encode()), summary, aligned.at, length))
+
+    def _value(self, side: Side, span: Span | None) -> str:
+        if span is None:
+            return "nothing"
+        value = bytes(side.data[span.offset : span.offset + min(span.length, _SHOWN)])
+        return value.hex() + ("…" if span.length > _SHOWN else "")
+
+    def _keep(self, difference: Difference) -> None:
+        key = difference.kind, difference.where
+        if key not in self._found and len(self._found) >= limits.DIFFERENCES_PER_MEMBER:
+            self._dropped += 1
+            return
+        kept = self._found.setdefault(key, [])
+        if len(kept) < 2:
+            kept.append(difference)
+        else:
+            kept[1] = difference
+
+
+def _published(kind: str) -> str:
+    """Kinds made of a span's noun, as far as the published list has them."""
+    return kind if kind in kinds.DIFFERENCES else "field"
+
+
+def _merged(items: list[Difference]) -> Difference:
+    first, last = items[0], items[-1]
+    if first is last or first.offset is None or last.offset is None:
+        return first
+    more = " More of it differs up to offset {:#x}."
+    if first.kind.endswith(("-added", "-missing", "-order")):
+        more = ""  # an entry is told as one thing, however many parts it has
+    end = max(first.offset + (first.length or 0), last.offset + (last.length or 0))
+    more = more.format(end)
+    return Difference(
+        first.kind, first.where, first.summary + more, first.offset, end - first.offset
+    )
+
+
+def _common(one: bytes, other: bytes) -> int:
+    """How many leading bytes are the same."""
+    size = min(len(one), len(other))
+    first = next(content.runs(memoryview(one)[:size], memoryview(other)[:size]), None)
+    return size if first is None else first.offset

@@ -1,0 +1,272 @@
+"""Frozen types that travel between stages. No I/O, no third-party import.
+
+Everything here can be written as JSON and read back (`verifier.wire`), so a
+stage can run in another process or on another machine. All offsets and
+lengths are bytes.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Verdict(StrEnum):
+    """What is known of a member, best first; the worst member decides."""
+
+    IDENTICAL = "identical"
+    EQUIVALENT = "equivalent"
+    INCONCLUSIVE = "inconclusive"
+    DIFFERENT = "different"
+
+    @property
+    def positive(self) -> bool:
+        """Whether the shipped file is what the source builds, within the policy."""
+        return self in {Verdict.IDENTICAL, Verdict.EQUIVALENT}
+
+
+_ORDER = tuple(Verdict)
+
+
+def worst(verdicts: list[Verdict]) -> Verdict:
+    """The worst of `verdicts`; nothing compared is inconclusive."""
+    return max(verdicts, key=_ORDER.index, default=Verdict.INCONCLUSIVE)
+
+
+class Strength(StrEnum):
+    """How a rule knows that a value is right, strongest first."""
+
+    DERIVED = "derived"
+    SIGNED = "signed"
+    RELATED = "related"
+    BOUNDED = "bounded"
+    WAIVED = "waived"
+
+    @property
+    def rank(self) -> int:
+        """0 is strongest."""
+        return _RANKS[self]
+
+
+_RANKS = {strength: rank for rank, strength in enumerate(Strength)}
+
+
+class Ref(NamedTuple):
+    """Bytes of a file on this machine: `length` bytes of `path` from `offset`."""
+
+    path: str
+    offset: int
+    length: int
+
+
+class Span(NamedTuple):
+    """A named piece of a layout.
+
+    `name` is unique in its layout (`debug[1].TimeDateStamp`); `field` is what
+    rules refer to (`debug.TimeDateStamp`). A span with a `member` holds the
+    bytes of a contained file: as they are (`codec` "stored") or compressed.
+    """
+
+    name: str
+    offset: int
+    length: int
+    field: str
+    member: str = ""
+    codec: str = ""
+
+    @property
+    def end(self) -> int:
+        """First offset after the span."""
+        return self.offset + self.length
+
+
+class Run(NamedTuple):
+    """Differing bytes: shipped range and rebuilt range, either may be empty."""
+
+    offset: int
+    length: int
+    rebuilt_offset: int
+    rebuilt_length: int
+
+
+class Range(NamedTuple):
+    """Bytes that no check covers, with the reason. Offsets within the patched bytes."""
+
+    offset: int
+    length: int
+    reason: str = ""
+
+
+class Patch(NamedTuple):
+    """Replace `rebuilt_length` rebuilt bytes by `data`, as `rule` allowed after its check.
+
+    Offsets are within the member named by the enclosing `Member`. `free` lists
+    the bytes of `data` that a vendor could have set to another accepted value.
+    """
+
+    rule: str
+    strength: Strength
+    field: str
+    offset: int
+    length: int
+    rebuilt_offset: int
+    rebuilt_length: int
+    data: bytes
+    evidence: str
+    free: tuple[Range, ...] = ()
+    group: str = ""
+    codec: str = ""  # set where the bytes are a compressed stream of a child's payload …
+    encoder: str = ""  # … and the encoder that reproduces them, "" where none did
+
+    @property
+    def free_bytes(self) -> int:
+        """Bytes of this patch that no check pins down."""
+        return sum(item.length for item in self.free)
+
+
+class Difference(NamedTuple):
+    """What no rule authorised. `where` starts with the name of the thing."""
+
+    kind: str
+    where: str
+    summary: str
+    offset: int | None = None
+    length: int | None = None
+
+
+class Problem(NamedTuple):
+    """Why something could not be compared; makes its member inconclusive."""
+
+    kind: str
+    where: str
+    summary: str
+
+
+class Signer(NamedTuple):
+    """Who signed a member, as the signature itself says."""
+
+    subject: str
+    issuer: str
+    serial: str
+    fingerprint: str
+    digest_algorithm: str
+    digest: str
+    timestamp: str | None
+    pinned: bool
+    verified: bool
+    chain: tuple[str, ...] = ()
+
+
+class FileFacts(NamedTuple):
+    """One file: SHA-256 in hex, size, and the name of its format."""
+
+    sha256: str
+    size: int
+    format: str
+
+
+class Member(NamedTuple):
+    """One compared file, or one file inside a container, with all that was found."""
+
+    path: str
+    verdict: Verdict
+    shipped: FileFacts | None = None
+    rebuilt: FileFacts | None = None
+    patches: tuple[Patch, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    signers: tuple[Signer, ...] = ()
+    notes: tuple[str, ...] = ()
+    narration: str = ""
+
+
+class Pair(NamedTuple):
+    """Two files to compare. `ancestors` are the formats around them, outermost first."""
+
+    path: str
+    shipped: Ref
+    rebuilt: Ref
+    prefix: str = ""  # what names of members inside start with; empty for the outermost file
+    ancestors: tuple[str, ...] = ()
+    role: str = ""  # a part its container gives it: `md5sums`, `record`, `encoded`
+
+
+class Child(NamedTuple):
+    """A pair inside a container, and where its bytes stand in it.
+
+    `member` is the finding on it where that is known already: its bytes are the same.
+    """
+
+    pair: Pair
+    codec: str
+    name: str  # as the container spells it
+    field: str  # of the span that holds it
+    offset: int
+    length: int
+    rebuilt_offset: int
+    rebuilt_length: int
+    member: Member | None = None
+
+
+class Outcome(NamedTuple):
+    """What comparing one pair gave: its own findings, and the pairs inside it."""
+
+    member: Member
+    children: tuple[Child, ...] = ()
+
+
+class Waiver(NamedTuple):
+    """An auditor's own exception for one field of one member, until a date (ISO)."""
+
+    member: str
+    field: str
+    reason: str
+    expires: str
+    author: str = ""
+    offset: int | None = None
+    length: int | None = None
+
+
+class Policy(NamedTuple):
+    """What may count as equivalent.
+
+    `accepts` is the weakest accepted strength; `parameters` override those of a
+    rule by its id.
+    """
+
+    name: str = "standard"
+    accepts: Strength = Strength.BOUNDED
+    denied: tuple[str, ...] = ()
+    waivers: bool = True
+    parameters: dict[str, dict[str, str]] = {}  # noqa: RUF012 - never changed
+    reencode: int = 64 << 20  # payloads up to this many bytes are compressed again; 0 is never
+
+
+class Settings(NamedTuple):
+    """What holds for all comparisons of one run; given to every worker when it starts."""
+
+    policy: Policy = Policy()
+    certificates: tuple[bytes, ...] = ()
+    pins: tuple[str, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    today: str = ""  # ISO date on which waivers are judged
+    work: str = ""  # directory for decoded payloads
+
+
+class Report(NamedTuple):
+    """Everything one run found. Renderers see this and nothing else."""
+
+    schema: str
+    verdict: Verdict
+    summary: str
+    policy: Policy
+    rules_digest: str
+    free_bytes: int
+    tool_versions: dict[str, str]
+    members: tuple[Member, ...]
+    source: dict[str, object] | None = None
+    build: dict[str, object] | None = None
+    problems: tuple[Problem, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
+    seconds: float = 0.0
+    complete: bool = True

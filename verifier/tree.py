@@ -1,0 +1,55 @@
+"""The tree of compared files: a file, the files inside it, and what was found on each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from verifier.model import Member, Patch, Verdict, worst
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from verifier.model import Child, Pair
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """One pair while the pipeline works on it.
+
+    `stream` is the patch that settles the compressed form of this payload in
+    its parent, where that differs.
+    """
+
+    pair: Pair
+    member: Member
+    child: Child | None = None
+    parent: Node | None = None
+    children: list[Node] = field(default_factory=list)
+    stream: Patch | None = None
+
+    def verdict(self) -> Verdict:
+        """The worst of its own findings and of everything inside it."""
+        return worst([self.member.verdict, *(each.verdict() for each in self.children)])
+
+    def walk(self) -> Iterator[Node]:
+        """This node and all below it, containers before their members."""
+        yield self
+        for each in self.children:
+            yield from each.walk()
+
+    def ancestors(self) -> Iterator[Node]:
+        """The containers around this node, innermost first."""
+        node = self.parent
+        while node is not None:
+            yield node
+            node = node.parent
+
+    def frozen(self) -> Member:
+        """The member as the report shows it: verdict with its contents, all its patches."""
+        streams = tuple(each.stream for each in self.children if each.stream is not None)
+        patches = (*self.member.patches, *streams)
+        return self.member._replace(
+            verdict=self.verdict(),
+            patches=tuple(sorted(patches, key=lambda patch: (patch.offset, patch.rebuilt_offset))),
+        )

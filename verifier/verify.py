@@ -1,0 +1,130 @@
+"""From a specification to a report: get the source, rebuild it, pair, compare.
+
+Whatever fails on the way is a report too, inconclusive, that says how far the
+run came and why it ended.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from verifier import policy as policies
+from verifier import run, source
+from verifier.errors import BuildError, SourceError, ToolError, UsageError, VerifierError
+from verifier.model import Problem, Settings, Waiver
+from verifier.pair import Pairing, files
+from verifier.rebuild import rebuild
+from verifier.rebuild.model import FailedBuildError
+from verifier.rebuild.shipped import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from verifier.rebuild.shipped import Pair as Artifact
+    from verifier.spec import Spec
+
+LOG_TAIL = 4_000  # characters of a failed build's log in the report
+
+
+class Options(NamedTuple):
+    """What the command line adds to a specification.
+
+    `output` takes the rebuilt files, the build log, and both sides of every pair.
+    """
+
+    output: Path
+    jobs: int
+    policy: str | None = None
+    narrate: bool = False
+    cache: Path | None = None
+
+
+def verify(
+    spec: Spec,
+    settings: Settings,
+    options: Options,
+    notify: Callable[[str], None],
+    progress: Callable[[int, int], None],
+) -> run.Result:
+    """Run a whole audit. Never raises for what source, build or artifacts do."""
+    origin = run.Origin()
+    try:
+        cache = source.Cache.open(options.cache)
+        audited = source.obtain(spec, cache, notify)
+        origin = origin._replace(source=_source(spec, audited))
+        built = rebuild(spec, audited, cache, options.output / "build", notify)
+        origin = origin._replace(build=built.to_json())
+        with cache.scratch() as work:
+            artifacts = resolve(spec, options.output / "build", work, cache, notify)
+            pairing = _stage(artifacts, options.output)
+        notify("comparing")
+        return run.compare(
+            pairing, settings, options.jobs, progress, origin, narrate=options.narrate
+        )
+    except UsageError:
+        raise
+    except VerifierError as error:
+        return run.ended(_ended(origin, error), settings)
+
+
+def settings_of(spec: Spec, options: Options) -> Settings:
+    """The policy, signers and waivers of a specification, for today."""
+    certificates: list[bytes] = []
+    pins: list[str] = []
+    for signer in spec.signers:
+        if signer.certificate is not None:
+            certificates.extend(policies.certificates(signer.certificate))
+        if signer.sha256 is not None:
+            pins.append(signer.sha256)
+    return Settings(
+        policy=policies.load(options.policy or str(spec.policy)),
+        certificates=tuple(certificates),
+        pins=tuple(pins),
+        waivers=tuple(
+            Waiver(
+                *(item.member, item.field, item.reason, item.expires.isoformat()),
+                *(item.author, item.offset, item.length),
+            )
+            for item in spec.waivers
+        ),
+        today=dt.datetime.now(dt.UTC).date().isoformat(),
+    )
+
+
+def _source(spec: Spec, audited: source.Source) -> dict[str, Any]:
+    return {**audited.to_json(), "spec": spec.path.name, "spec_sha256": spec.sha256}
+
+
+def _stage(artifacts: tuple[Artifact, ...], output: Path) -> Pairing:
+    """Copy both sides of every pair below `output`, so that the proof can be re-checked there."""
+    names = [item.name for item in artifacts]
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise SourceError(f"Two artifacts are called {twice}; give each a name of its own.")
+    pairs = []
+    for item in artifacts:
+        sides = [output / side / item.name for side in ("shipped", "rebuilt")]
+        for path, origin in zip(sides, (item.shipped, item.rebuilt), strict=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(origin, path)
+        prefix = "" if len(names) == 1 else item.name
+        pairs.append(files(item.name, sides[0], sides[1], prefix))
+    return Pairing(tuple(pairs), ())
+
+
+def _ended(origin: run.Origin, error: VerifierError) -> run.Origin:
+    """The origin of a run that ended early, with the reason and the end of the log."""
+    kind = "build-failed"
+    if isinstance(error, SourceError):
+        kind = "source-unavailable"
+    elif not isinstance(error, BuildError | ToolError):
+        kind = "not-compared"
+    if isinstance(error, FailedBuildError):
+        tail = error.log_tail[-LOG_TAIL:]
+        log = str(error.log) if error.log else None
+        origin = origin._replace(build={"failed": str(error), "log_tail": tail, "log": log})
+    problem = Problem(kind, "build" if kind == "build-failed" else "source", str(error))
+    return origin._replace(problems=(*origin.problems, problem))
