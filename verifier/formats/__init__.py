@@ -1,0 +1,88 @@
+"""The formats, in the order in which they are asked; the first that accepts wins.
+
+A format is a file or folder of this package with one `FORMAT`; adding one is
+that file, what it is known by in `magic`, and one line here.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from verifier.formats import magic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from verifier.content import Buffer
+    from verifier.formats.base import Format
+    from verifier.model import Pair
+
+
+class Entry(NamedTuple):
+    """A format that is loaded when the first such file turns up."""
+
+    name: str
+    accepts: Callable[[Buffer], bool]
+    place: str  # module of this package, and the name of its Format
+
+
+FORMATS: tuple[Entry, ...] = (
+    Entry("kmod", magic.kmod, "kmod:FORMAT"),
+    Entry("elf", magic.elf, "elf:FORMAT"),
+    Entry("pe", magic.pe, "pe:FORMAT"),
+    Entry("deb", magic.deb, "deb:FORMAT"),
+    Entry("ar", magic.ar, "ar:FORMAT"),
+    Entry("xz", magic.xz, "xz:FORMAT"),
+    Entry("gzip", magic.gzip, "gzip:FORMAT"),
+    Entry("bzip2", magic.bzip2, "bzip2:FORMAT"),
+    Entry("zstd", magic.zstd, "zstd:FORMAT"),
+    Entry("zip", magic.zipped, "zip:FORMAT"),
+    Entry("tar", magic.tar, "tar:FORMAT"),
+    Entry("raw", magic.anything, "raw:FORMAT"),
+)
+
+# Members that only their container can tell apart, compared after all others
+# because their values are derived from those.
+ROLES: dict[str, Entry] = {
+    "record": Entry("record", magic.nothing, "rows:RECORD"),
+    "md5sums": Entry("md5sums", magic.nothing, "rows:MD5SUMS"),
+}
+
+
+def recognise(data: Buffer) -> str:
+    """The name of the format of these bytes, decided by content alone; loads nothing."""
+    return next(item.name for item in FORMATS if item.accepts(data))
+
+
+def sniff(data: Buffer) -> Format:
+    """The format of these bytes, decided by content alone."""
+    return named(recognise(data))
+
+
+@cache
+def named(name: str) -> Format:
+    """The format called `name`; KeyError if there is none."""
+    places = {item.name: item.place for item in (*FORMATS, *ROLES.values())}
+    module, _, attribute = places[name].partition(":")
+    return cast("Format", getattr(import_module(f"verifier.formats.{module}"), attribute))
+
+
+def all_formats() -> tuple[Format, ...]:
+    """Every format, those of derived members included."""
+    return tuple(named(item.name) for item in (*FORMATS, *ROLES.values()))
+
+
+def of_role(role: str) -> Format | None:
+    """The format of a member that its container gives a role; None for ordinary members."""
+    return named(role) if role in ROLES else None
+
+
+def role_in(pair: Pair, container: Format, member: str) -> str:
+    """The role of `member` in a container at `pair`; empty for ordinary members."""
+    if container.name not in {"tar", "zip"}:
+        return ""
+    from verifier.formats import roles  # noqa: PLC0415 - only archives give roles
+
+    return roles.role(pair, container.name, member)

@@ -1,0 +1,176 @@
+"""Differences of meaning: imports, exports, callbacks, relocations into code, resources."""
+
+from __future__ import annotations
+
+import re
+import struct
+from typing import TYPE_CHECKING, Any
+
+from verifier.formats.base import text
+from verifier.formats.pe.directories import resource_leaves, string_at
+from verifier.formats.pe.symbols import exports, name_at
+from verifier.model import Difference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from verifier.content import Buffer
+    from verifier.formats.base import Side
+    from verifier.formats.pe.headers import Image
+
+_CONTROL = re.compile(r"[\0-\x1f]+")
+_LIBRARIES_MOST = 4_096
+_IMPORTS_MOST = 100_000
+_CALLBACKS_MOST = 1_024
+_RELOCATIONS_MOST = 2_000_000
+_SHOWN = 64  # differences of one kind
+
+
+def explain(shipped: Side, rebuilt: Side) -> tuple[Difference, ...]:
+    """What the two images import, export, call and hold differently. Places are shipped offsets."""
+    found: list[Difference] = []
+    for noun, read, sentence in _VIEWS:
+        one = read(shipped.data, shipped.layout.info)
+        other = read(rebuilt.data, rebuilt.layout.info)
+        found += _changes(noun, one, other, sentence)
+    found += _changed_resources(shipped, rebuilt)
+    return tuple(found)
+
+
+def _changes(
+    noun: str, one: Iterable[str], other: Iterable[str], sentence: str
+) -> list[Difference]:
+    # Names that both have are dropped first: the rest is what one alone has, in its order.
+    ours, theirs = dict.fromkeys(one), dict.fromkeys(other)
+    added = [name for name in ours if name not in theirs]
+    removed = [name for name in theirs if name not in ours]
+    lost = "missing" if noun == "resource" else "removed"  # as spans of that noun say
+    return [
+        Difference(f"{noun}-{what}", name, sentence.format(side=side))
+        for what, side, names in (("added", "shipped", added), (lost, "rebuilt", removed))
+        for name in names[:_SHOWN]
+    ]
+
+
+def imports(data: Buffer, image: Image) -> list[str]:
+    """`KERNEL32.dll!CreateFileA` for each import, also delayed ones; `!#12` by ordinal."""
+    return [
+        *_imports(data, image, "import", 20, (3, 0, 4)),
+        *_imports(data, image, "delay-import", 32, (1, 4, 3)),
+    ]
+
+
+def _imports(
+    data: Buffer, image: Image, directory: str, size: int, columns: tuple[int, int, int]
+) -> list[str]:
+    address, length = image.directory(directory)
+    result: list[str] = []
+    for index in range(min(length // size + 1, _LIBRARIES_MOST) if length else 0):
+        at = image.offset_of(address + index * size, size)
+        row = struct.unpack_from(f"<{size // 4}I", data, at) if at is not None else (0,) * 8
+        library, names, thunks = (row[column] for column in columns)
+        if not library:
+            break
+        label = string_at(data, image, library)
+        result += [f"{label}!{name}" for name in _thunks(data, image, names or thunks)]
+        if len(result) > _IMPORTS_MOST:
+            break
+    return result
+
+
+def _thunks(data: Buffer, image: Image, address: int) -> list[str]:
+    code, size, mark = ("<Q", 8, 1 << 63) if image.magic == 0x20B else ("<I", 4, 1 << 31)
+    result: list[str] = []
+    while len(result) < _IMPORTS_MOST:
+        at = image.offset_of(address + len(result) * size, size)
+        value: int = struct.unpack_from(code, data, at)[0] if at is not None else 0
+        if not value:
+            break
+        name = f"#{value & 0xFFFF}" if value & mark else string_at(data, image, value + 2)
+        result.append(name or f"?{value:#x}")
+    return result
+
+
+def callbacks(data: Buffer, image: Image) -> list[str]:
+    """Functions that the loader calls for each thread, before the entry point."""
+    address, size = image.directory("tls")
+    code, width = ("<Q", 8) if image.magic == 0x20B else ("<I", 4)
+    at = image.offset_of(address, 4 * width) if size else None
+    if at is None:
+        return []
+    base = image.optional["ImageBase"]
+    array = struct.unpack_from(code, data, at + 3 * width)[0] - base
+    result: list[str] = []
+    while len(result) < _CALLBACKS_MOST:
+        place = image.offset_of(array + len(result) * width, width)
+        value: int = struct.unpack_from(code, data, place)[0] if place is not None else 0
+        if not value:
+            break
+        name = name_at(data, image, value - base) or f"sub_{value - base:x}"
+        result.append(f"{name} ({value - base:#x})")
+    return result
+
+
+def relocations(data: Buffer, image: Image) -> list[str]:
+    """Base relocations that patch executable sections, as `.text+0x123 (type 10)`."""
+    address, size = image.directory("relocation")
+    at = image.offset_of(address, size) if size else None
+    result: list[str] = []
+    if at is None:
+        return result
+    end = at + size
+    while at + 8 <= end and len(result) < _RELOCATIONS_MOST:
+        page, length = struct.unpack_from("<II", data, at)
+        if length < 8 or at + length > end:
+            break
+        for entry in struct.unpack_from(f"<{(length - 8) // 2}H", data, at + 8):
+            section = image.section_at(page + (entry & 0xFFF)) if entry >> 12 else None
+            if section is not None and section.executable:
+                inside = page + (entry & 0xFFF) - section.address
+                result.append(f"{section.label}+{inside:#x} (type {entry >> 12})")
+        at += length
+    return result
+
+
+def _changed_resources(shipped: Side, rebuilt: Side) -> list[Difference]:
+    """Resources that both have, with other contents."""
+    one = resource_leaves(shipped.data, shipped.layout.info)
+    other = resource_leaves(rebuilt.data, rebuilt.layout.info)
+    found = []
+    for path in [path for path in one if path in other]:
+        values = [_leaf(side, *leaf[path]) for side, leaf in ((shipped, one), (rebuilt, other))]
+        if values[0] != values[1]:
+            at = shipped.layout.info.offset_of(one[path][0])
+            summary = (
+                f"The resource has {len(values[0])} shipped and {len(values[1])} rebuilt bytes."
+            )
+            if path.startswith("version/"):
+                summary = f"{summary} {_versions(values[0], values[1])}".strip()
+            found.append(Difference("resource-changed", path, summary, at, len(values[0])))
+    return found[:_SHOWN]
+
+
+def _leaf(side: Side, address: int, size: int) -> bytes:
+    at = side.layout.info.offset_of(address, size)
+    return b"" if at is None else bytes(side.data[at : at + size])
+
+
+def _versions(one: bytes, other: bytes) -> str:
+    """The texts that only one version resource has."""
+    ours, theirs = (
+        [part for part in _CONTROL.split(raw.decode("utf-16-le", "replace")) if part]
+        for raw in (one, other)
+    )
+    added = [part for part in ours if part not in theirs][:8]
+    gone = [part for part in theirs if part not in ours][:8]
+    shown = "Shipped alone says {}; rebuilt alone says {}."
+    return text(shown.format(added or "nothing", gone or "nothing").encode())
+
+
+_VIEWS: tuple[tuple[str, Callable[[Any, Any], Iterable[str]], str], ...] = (
+    ("import", imports, "Only the {side} image imports this."),
+    ("export", exports, "Only the {side} image exports this."),
+    ("tls-callback", callbacks, "The loader calls this function of the {side} image alone."),
+    ("relocation", relocations, "Only the {side} image lets the loader patch code here."),
+    ("resource", resource_leaves, "Only the {side} image has this resource."),
+)
