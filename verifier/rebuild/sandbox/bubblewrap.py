@@ -1,0 +1,170 @@
+"""The default sandbox: bubblewrap, started anew for each step.
+
+Everything is unshared, the root is read-only, and the real user outside is an unprivileged one
+even when root calls: without that, "user 1000" inside a namespace that root made could read
+whatever root can.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from verifier import limits
+from verifier.rebuild.sandbox import seccomp
+from verifier.rebuild.sandbox.base import Room, Sandbox, Step
+from verifier.rebuild.user import check_reachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from verifier.rebuild.sandbox.cgroup import Group
+
+SOURCES = "/srcs"
+_HOST_TOOLS = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32")
+# What compilers and packaging tools read of /etc; accounts, keys and names stay outside.
+_HOST_ETC = (
+    "alternatives", "debian_version", "dpkg", "ld.so.cache", "ld.so.conf", "ld.so.conf.d",
+    "lsb-release", "magic", "os-release", "perl",
+)  # fmt: skip
+_OWN = frozenset({"build", "dev", "home", "proc", "root", "run", "srcs", "sys", "tmp"})
+
+
+class Bubblewrap(Sandbox):
+    """No network, an own or read-only root, private /tmp, /proc, /dev and home, no nesting."""
+
+    kind = "bubblewrap"
+
+    def __init__(self, room: Room) -> None:
+        super().__init__(room)
+        self.tree, self.sources = room.build_path, SOURCES
+        self.home = f"/home/{room.settings.user}"
+        self._root = room.root.path if room.root else Path("/")
+        for path in (self._root, room.tree, room.home, room.sources):
+            check_reachable(path, room.uid)
+        self._etc = self._write_etc()
+
+    def launch(self, step: Step, group: Group, fds: list[int]) -> Sequence[str]:
+        """Leave root, take limits, enter the sandbox, take those that count inside, run."""
+        caps = self.room.settings.limits
+        # The disk limit is the monitor's; a single file just may not run far past it.
+        outer = ["prlimit", "--core=0", "--nofile=4096", f"--fsize={caps.disk + 64 * limits.MIB}"]
+        inner = ["prlimit", f"--nproc={caps.processes + 4}", "--"]
+        mask = f'umask {self.room.settings.umask:04o}; exec "$@"'
+        command = ["/bin/sh", "-c", mask, "sh", *step.argv]
+        bwrap = ["bwrap", *self._namespaces(), *self._variables(step), *self._mounts()]
+        if (descriptor := _filter_descriptor()) is not None:
+            fds.append(descriptor)
+            bwrap += ["--seccomp", str(descriptor)]
+        bwrap += ["--chdir", step.directory, "--"]
+        return group.join((*_as_user(self.room.uid), *outer, *bwrap, *inner, *command))
+
+    def _namespaces(self) -> list[str]:
+        settings = self.room.settings
+        uid = str(settings.uid)
+        return [
+            "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent",
+            "--new-session", "--cap-drop", "ALL", "--hostname", settings.hostname,
+            "--uid", uid, "--gid", uid,
+        ]  # fmt: skip
+
+    def _variables(self, step: Step) -> Iterator[str]:
+        yield "--clearenv"
+        for name, value in sorted({**self.variables(), **step.environment}.items()):
+            yield from ("--setenv", name, value)
+
+    def _mounts(self) -> Iterator[str]:
+        room, caps = self.room, self.room.settings.limits
+        yield from self._root_mounts()
+        yield from ("--proc", "/proc", "--dev", "/dev")
+        room_size = str(max(limits.MIB, min(caps.disk, caps.memory // 2)))
+        for path in ("/dev/shm", "/tmp", "/var/tmp"):  # noqa: S108 - inside the sandbox
+            yield from ("--size", room_size, "--perms", "1777", "--tmpfs", path)
+        yield from ("--size", str(16 * limits.MIB), "--tmpfs", "/run")
+        yield from ("--bind", str(room.tree), self.tree)
+        yield from ("--bind", str(room.home), self.home)
+        yield from ("--ro-bind", str(room.sources), self.sources)
+        yield from ("--remount-ro", "/dev", "--remount-ro", "/")
+
+    def _root_mounts(self) -> Iterator[str]:
+        """The root's top-level entries one by one, so that mount points can lie beside them."""
+        wanted = _HOST_TOOLS if self.room.root is None else None
+        for entry in sorted(self._root.iterdir()):
+            inside = f"/{entry.name}"
+            if entry.name in _OWN or entry.name == "etc" or (wanted and entry.name not in wanted):
+                continue
+            if entry.is_symlink():
+                yield from ("--symlink", str(entry.readlink()), inside)
+            elif entry.is_dir():
+                yield from ("--ro-bind", str(entry), inside)
+        if self.room.root is None:
+            yield from ("--dir", "/etc", "--dir", "/var")
+            for name in _HOST_ETC:
+                if (Path("/etc") / name).exists():
+                    yield from ("--ro-bind", f"/etc/{name}", f"/etc/{name}")
+        else:
+            yield from ("--ro-bind", str(self._root / "etc"), "/etc")
+        for file in sorted(self._etc.iterdir()):
+            yield from ("--ro-bind", str(file), f"/etc/{file.name}")
+
+    def _write_etc(self) -> Path:
+        """The files of /etc that describe the sandbox, not the machine it runs on."""
+        settings = self.room.settings
+        directory = self.room.work / "etc"
+        directory.mkdir(mode=0o755)
+        base = self._root / "etc" if self.room.root else None
+        user, uid = settings.user, settings.uid
+        files = {
+            "passwd": f"{user}:x:{uid}:{uid}::/home/{user}:/bin/sh\n",
+            "group": f"{user}:x:{uid}:\n",
+            "hosts": f"127.0.0.1 localhost {settings.hostname}\n",
+            "hostname": f"{settings.hostname}\n",
+        }
+        if base is None:
+            files["passwd"] = "root:x:0:0:root:/root:/bin/sh\n" + files["passwd"]
+            files["group"] = "root:x:0:\n" + files["group"]
+            files["nsswitch.conf"] = "passwd: files\ngroup: files\nhosts: files\n"
+        for name, text in files.items():
+            before = (base / name).read_text() if base and name in ("passwd", "group") else ""
+            (directory / name).write_text(before + text)
+            (directory / name).chmod(0o644)
+        return directory
+
+    def describe(self) -> dict[str, Any]:
+        """Every setting that held."""
+        settings = self.room.settings
+        return {
+            "kind": self.kind,
+            "isolation": "no network; read-only root; private /tmp, /proc, /dev and home",
+            "root": settings.root,
+            "build_path": self.tree,
+            "user": settings.user,
+            "uid": settings.uid,
+            "hostname": settings.hostname,
+            "umask": f"{settings.umask:04o}",
+            "locale": settings.locale,
+            "timezone": settings.timezone,
+            "processors": settings.processors,
+            "seccomp": seccomp.program() is not None,
+            "limits": asdict(settings.limits),
+        }
+
+
+def _as_user(uid: int) -> list[str]:
+    """Leave root for good before bwrap starts; a user stays who they are."""
+    if os.geteuid() != 0:
+        return []
+    return ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups"]
+
+
+def _filter_descriptor() -> int | None:
+    """The filter in an anonymous file that bwrap reads; None on an unknown architecture."""
+    code = seccomp.program()
+    if code is None:
+        return None
+    descriptor = os.memfd_create("seccomp", os.MFD_CLOEXEC)
+    os.write(descriptor, code)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor

@@ -1,0 +1,118 @@
+"""The system call filter of the sandbox, as a classic BPF program (seccomp(2), filter.h).
+
+It closes what namespaces leave open: kernel interfaces that no compiler needs and that carried
+most container escapes, and ways around the sandbox's own walls. A system call that the filter
+does not name is allowed; another architecture's, x32 included, does not exist (ENOSYS).
+"""
+
+from __future__ import annotations
+
+import errno
+import platform
+import struct
+
+_LOAD, _JEQ, _JGE, _JSET, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
+_ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
+_NR, _ARCH, _ARG0, _ARG1 = 0, 4, 16, 24  # offsets in struct seccomp_data, little-endian
+_X32 = 0x40000000
+_NEWUSER = 0x10000000
+_TERMINAL_WRITES = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: typing into the caller's terminal
+_FAMILIES = (1, 2, 10, 16)  # unix, inet, inet6, netlink; AF_VSOCK would reach the hypervisor
+
+# name: (number on x86-64, number on AArch64)
+_FORBIDDEN = {
+    "ptrace": (101, 117),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "process_madvise": (440, 440),
+    "kcmp": (312, 272),
+    "pidfd_getfd": (438, 438),
+    "keyctl": (250, 219),
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "bpf": (321, 280),
+    "perf_event_open": (298, 241),
+    "userfaultfd": (323, 282),
+    "fanotify_init": (300, 262),
+    "open_by_handle_at": (304, 265),
+    "syslog": (103, 116),
+    "acct": (163, 89),
+    "quotactl": (179, 60),
+    "quotactl_fd": (443, 443),
+    "swapon": (167, 224),
+    "swapoff": (168, 225),
+    "reboot": (169, 142),
+    "kexec_load": (246, 104),
+    "kexec_file_load": (320, 294),
+    "init_module": (175, 105),
+    "finit_module": (313, 273),
+    "delete_module": (176, 106),
+    "mount": (165, 40),
+    "umount2": (166, 39),
+    "pivot_root": (155, 41),
+    "chroot": (161, 51),
+    "setns": (308, 268),
+    "open_tree": (428, 428),
+    "move_mount": (429, 429),
+    "fsopen": (430, 430),
+    "fsconfig": (431, 431),
+    "fsmount": (432, 432),
+    "fspick": (433, 433),
+    "mount_setattr": (442, 442),
+}
+# Programs try these and fall back when the kernel is too old to have them.
+_ABSENT = {
+    "io_uring_setup": (425, 425),
+    "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427),
+    "clone3": (435, 435),  # its flags lie in memory, where a filter cannot see a new namespace
+}
+_CLONE, _UNSHARE, _SOCKET, _IOCTL = (56, 220), (272, 97), (41, 198), (16, 29)
+_AUDIT = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
+
+
+def program(machine: str | None = None) -> bytes | None:
+    """The filter for this machine's architecture, ready for `bwrap --seccomp`; else None."""
+    found = _AUDIT.get(machine or platform.machine())
+    if found is None:
+        return None
+    audit, column = found
+    code = [
+        _step(_LOAD, _ARCH),
+        _step(_JEQ, audit, 1, 0),
+        _fail(errno.ENOSYS),
+        _step(_LOAD, _NR),
+        _step(_JGE, _X32, 0, 1),
+        _fail(errno.ENOSYS),
+    ]
+    for numbers in _ABSENT.values():
+        code += [_step(_JEQ, numbers[column], 0, 1), _fail(errno.ENOSYS)]
+    for numbers in _FORBIDDEN.values():
+        code += [_step(_JEQ, numbers[column], 0, 1), _fail(errno.EPERM)]
+    for numbers in (_CLONE, _UNSHARE):
+        flags = [_step(_LOAD, _ARG0), _step(_JSET, _NEWUSER, 0, 1), _fail(errno.EPERM)]
+        code += _when(numbers[column], flags)
+    terminal = [_step(_LOAD, _ARG1)]
+    for request in _TERMINAL_WRITES:
+        terminal += [_step(_JEQ, request, 0, 1), _fail(errno.EPERM)]
+    code += _when(_IOCTL[column], terminal)
+    families = [_step(_LOAD, _ARG0)]
+    families += [
+        _step(_JEQ, family, len(_FAMILIES) - place, 0) for place, family in enumerate(_FAMILIES)
+    ]
+    families += [_fail(errno.EAFNOSUPPORT)]
+    code += _when(_SOCKET[column], families)
+    return b"".join([*code, _step(_RET, _ALLOW)])
+
+
+def _when(number: int, body: list[bytes]) -> list[bytes]:
+    """Run `body` for one system call; what falls off its end is allowed."""
+    return [_step(_JEQ, number, 0, len(body) + 1), *body, _step(_RET, _ALLOW)]
+
+
+def _step(code: int, value: int, then: int = 0, otherwise: int = 0) -> bytes:
+    return struct.pack("=HBBI", code, then, otherwise, value)
+
+
+def _fail(number: int) -> bytes:
+    return _step(_RET, _ERRNO | number)

@@ -1,0 +1,108 @@
+"""A tar or zip archive, from this machine or by http(s), pinned by its SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from verifier import limits
+from verifier.errors import SourceError
+from verifier.source.base import Source
+from verifier.source.cache import publish
+from verifier.source.extract import extract
+from verifier.source.tree import scan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from verifier.source.cache import Cache
+    from verifier.spec import ArchiveSource
+
+STALL_SECONDS = 60.0
+
+
+def obtain(spec: ArchiveSource, cache: Cache, notify: Callable[[str], None]) -> Source:
+    """Fetch or read the archive, check its digest, extract it into the cache.
+
+    A lone top-level directory is entered, as `tar xf; cd` would. Builds work
+    on copies of the cached tree, and its content is checked on every use.
+
+    Raises:
+        SourceError: unreachable, another digest, or an archive that is broken or unsafe.
+    """
+    file = _fetch(spec, cache, notify)
+    final = cache.under("sources", "trees") / spec.sha256
+    if not final.is_dir():
+        notify(f"extracting {spec.location}")
+        with cache.scratch() as scratch:
+            made = scratch / "entry"
+            (made / "tree").mkdir(mode=0o755, parents=True)
+            extract(file, made / "tree")
+            (made / "digest").write_text(scan(_top(made / "tree")).digest)
+            publish(made, final)
+    root = _top(final / "tree")
+    tree = scan(root)
+    if tree.digest != (final / "digest").read_text():
+        raise SourceError(f"The cached tree {final} was changed; remove it and retry.")
+    return Source(root, spec.kind, spec.location, spec.sha256, tree.swhid, tree.files)
+
+
+def _top(tree: Path) -> Path:
+    entries = list(tree.iterdir())
+    lone = len(entries) == 1 and entries[0].is_dir() and not entries[0].is_symlink()
+    return entries[0] if lone else tree
+
+
+def _fetch(spec: ArchiveSource, cache: Cache, notify: Callable[[str], None]) -> Path:
+    """A copy of the archive in the cache, so that what was checked is what is extracted."""
+    kept = cache.under("sources", "archives") / spec.sha256
+    if not kept.exists():
+        with cache.scratch() as scratch:
+            made = scratch / "archive"
+            if re.match("https?://", spec.location):
+                notify(f"fetching {spec.location}")
+                _download(spec.location, made)
+            else:
+                _copy(Path(spec.location), made)
+            _check(made, spec)
+            publish(made, kept)
+    _check(kept, spec)
+    return kept
+
+
+def _check(path: Path, spec: ArchiveSource) -> None:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != spec.sha256:
+        raise SourceError(f"{spec.location} has SHA-256 {found}, but source.sha256 pins another.")
+
+
+def _copy(path: Path, made: Path) -> None:
+    try:
+        shutil.copyfile(path, made)
+    except OSError as error:
+        raise SourceError(f"The source {path} cannot be read: {error.strerror}.") from error
+
+
+def _download(url: str, made: Path) -> None:
+    # urllib follows redirects to http(s) and ftp only, never to local files.
+    request = urllib.request.Request(url, headers={"User-Agent": "source-binary-verifier"})  # noqa: S310 - _fetch lets http(s) in only
+    try:
+        with (
+            urllib.request.urlopen(request, timeout=STALL_SECONDS) as answer,  # noqa: S310
+            made.open("wb") as file,
+        ):
+            size = 0
+            while chunk := answer.read(1 << 20):
+                size += len(chunk)
+                if size > limits.SOURCE_BYTES:
+                    raise SourceError(f"{url} is larger than {limits.SOURCE_BYTES} bytes.")
+                file.write(chunk)
+    except (urllib.error.URLError, OSError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise SourceError(f"{url} cannot be fetched: {reason}.") from error

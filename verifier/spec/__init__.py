@@ -1,0 +1,42 @@
+"""The audit specification: one TOML file that says what is audited, and how.
+
+`load(path)` reads it whole; `fixtures/specs/` holds a commented example for each recipe.
+"""
+
+from __future__ import annotations
+
+from verifier.spec.load import load
+from verifier.spec.locator import Locator
+from verifier.spec.model import (
+    ArchiveSource,
+    Artifact,
+    CommandBuild,
+    DebianArchive,
+    DebianBuild,
+    DebianSource,
+    DirectorySource,
+    GitSource,
+    Limits,
+    Sandbox,
+    Signer,
+    Spec,
+    Waiver,
+)
+
+__all__ = [
+    "ArchiveSource",
+    "Artifact",
+    "CommandBuild",
+    "DebianArchive",
+    "DebianBuild",
+    "DebianSource",
+    "DirectorySource",
+    "GitSource",
+    "Limits",
+    "Locator",
+    "Sandbox",
+    "Signer",
+    "Spec",
+    "Waiver",
+    "load",
+]

@@ -1,0 +1,183 @@
+"""What a specification holds once it is valid. Frozen; paths are absolute; sizes are bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from verifier import limits
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from pathlib import Path
+
+    from verifier.spec.locator import Locator
+
+SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True, slots=True)
+class DirectorySource:
+    """An audited tree on this machine, pinned by the digest it has when it is read."""
+
+    path: Path
+    kind: str = "directory"
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveSource:
+    """A tar or zip archive at `location` (a path or an http(s) URL), pinned by SHA-256."""
+
+    location: str
+    sha256: str
+    kind: str = "archive"
+
+
+@dataclass(frozen=True, slots=True)
+class GitSource:
+    """A commit (40 or 64 hexadecimal digits) of the repository at `location`, a path or URL."""
+
+    location: str
+    commit: str
+    kind: str = "git"
+
+
+@dataclass(frozen=True, slots=True)
+class DebianSource:
+    """A Debian source package in exactly one version."""
+
+    package: str
+    version: str
+    kind: str = "debian"
+
+
+Source = DirectorySource | ArchiveSource | GitSource | DebianSource
+
+
+@dataclass(frozen=True, slots=True)
+class DebianArchive:
+    """Where Debian packages come from: sources, build dependencies, roots, shipped packages."""
+
+    suite: str = "bookworm"
+    mirror: str = "http://deb.debian.org/debian"
+    security: str = "http://deb.debian.org/debian-security"
+    components: tuple[str, ...] = ("main",)
+    keyring: str = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandBuild:
+    """Steps that the specification lists, run in the source tree in their order.
+
+    `steps` are argument vectors (a shell string became `/bin/sh -c`); `outputs` are globs
+    relative to the tree; `packages` are Debian packages added to a root.
+    """
+
+    steps: tuple[tuple[str, ...], ...]
+    outputs: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...] = ()
+    path: str = SEARCH_PATH
+    source_date_epoch: int | None = None
+    packages: tuple[str, ...] = ()
+    recipe: str = "command"
+
+
+@dataclass(frozen=True, slots=True)
+class DebianBuild:
+    """dpkg-buildpackage on a Debian source package; `binaries` is any, all or both."""
+
+    binaries: str = "both"
+    options: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    packages: tuple[str, ...] = ()
+    recipe: str = "debian"
+
+
+BuildPlan = CommandBuild | DebianBuild
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one step may use; `disk` counts the build tree and home, `processes` threads."""
+
+    seconds: float = limits.BUILD_SECONDS
+    memory: int = limits.BUILD_MEMORY
+    processes: int = limits.BUILD_PROCESSES
+    disk: int = limits.BUILD_DISK
+    output: int = limits.BUILD_OUTPUT
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """The place where steps run.
+
+    `root` is "host-tools" or "debian:SUITE". `build_path` None leaves it to the recipe.
+    `clock` is None for the real one, "changelog", or an aware date-time.
+    """
+
+    kind: str = "bubblewrap"
+    root: str = "host-tools"
+    user: str = "builder"
+    uid: int = 1000
+    hostname: str = "sandbox"
+    umask: int = 0o022
+    locale: str = "C.UTF-8"
+    timezone: str = "UTC"
+    build_path: str | None = None
+    processors: int = 1
+    clock: str | dt.datetime | None = None
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """Which shipped files answer to which rebuilt ones; a rebuilt path is relative to the output.
+
+    `name` titles a single pair in the report; None takes the shipped file's own name.
+    """
+
+    shipped: Locator
+    rebuilt: Locator
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A certificate that the shipped signature must chain to: its file, or its SHA-256."""
+
+    certificate: Path | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """An auditor's exception for one field of one member, until the end of the day `expires`."""
+
+    member: str
+    field: str
+    reason: str
+    author: str
+    expires: dt.date
+    offset: int | None = None
+    length: int | None = None
+
+    def expired(self, today: dt.date) -> bool:
+        """Whether the waiver no longer holds on `today`."""
+        return today > self.expires
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One audit. `policy` is "standard", "strict", or the path of a policy file."""
+
+    path: Path
+    sha256: str
+    source: Source
+    build: BuildPlan
+    sandbox: Sandbox
+    debian: DebianArchive
+    artifacts: tuple[Artifact, ...]
+    policy: str | Path = "standard"
+    signers: tuple[Signer, ...] = ()
+    waivers: tuple[Waiver, ...] = ()
