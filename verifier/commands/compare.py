@@ -1,0 +1,61 @@
+"""`verifier compare SHIPPED REBUILT`: two files or two directories, without a build."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from verifier.commands.options import (
+    JobsOption,
+    JsonOption,
+    NarrateOption,
+    Output,
+    PolicyOption,
+    ProofOption,
+    QuietOption,
+    SignerOption,
+    VerboseOption,
+    finish,
+    jobs_or_cores,
+    progress,
+    settings,
+)
+
+EXAMPLES = """
+Examples:
+
+  verifier compare shimx64.efi.signed shimx64.efi --policy strict --proof shim.proof.json
+
+  verifier compare shipped/ rebuilt/ --json report.json --jobs 2
+"""
+
+
+def command(
+    shipped: Annotated[Path, typer.Argument(help="What customers receive: a file or directory.")],
+    rebuilt: Annotated[Path, typer.Argument(help="What the audited source built.")],
+    policy: PolicyOption = None,
+    json: JsonOption = None,
+    proof: ProofOption = None,
+    signer: SignerOption = None,
+    narrate: NarrateOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    jobs: JobsOption = None,
+) -> None:
+    """Compare two files or two directories, member by member, byte by byte."""
+    from verifier import pair, run
+    from verifier import policy as policies
+
+    chosen = settings(policies.load(policy or "standard"), signer or [])
+    pairing = pair.pair_paths(shipped, rebuilt)
+    result = run.compare(
+        pairing,
+        chosen,
+        jobs_or_cores(jobs),
+        progress(quiet, "comparing"),
+        narrate=narrate,
+        with_proof=proof is not None,
+    )
+    raise typer.Exit(finish(result, Output(json, proof, quiet, verbose)))

@@ -1,0 +1,59 @@
+"""The JSON report: the published form of a run (`schemas/report-v1.json`)."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from verifier import __version__
+from verifier.wire import to_data
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from verifier.model import Member, Patch, Report
+
+
+def document(report: Report) -> dict[str, Any]:
+    """The report as plain data. Patched bytes themselves are in the proof, not here."""
+    data: dict[str, Any] = to_data(report)
+    data["tool_versions"] = tool_versions()
+    data["policy"] = report.policy.name
+    data["policy_details"] = to_data(report.policy)
+    data["members"] = [_member(member) for member in report.members]
+    return data
+
+
+def tool_versions() -> dict[str, str]:
+    """This program, its interpreter and its libraries."""
+    found = {"verifier": __version__, "python": platform.python_version()}
+    for name in ("cryptography", "zstandard"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def write(report: Report, path: Path) -> None:
+    """Write the JSON report."""
+    path.write_text(json.dumps(document(report), indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _member(member: Member) -> dict[str, Any]:
+    data: dict[str, Any] = to_data(member)
+    data["patches"] = [_patch(patch) for patch in member.patches]
+    for difference in data["differences"]:
+        for name in ("offset", "length"):
+            if difference[name] is None:
+                del difference[name]
+    return data
+
+
+def _patch(patch: Patch) -> dict[str, Any]:
+    data: dict[str, Any] = to_data(patch)
+    del data["data"]
+    data["free_bytes"] = patch.free_bytes
+    return {key: value for key, value in data.items() if value not in ("", [])}

@@ -1,0 +1,114 @@
+"""The report for people: verdict and summary first, then what decides it, then detail."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, TextIO
+
+from verifier.model import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from verifier.model import Member, Report
+
+_COLOURS = {
+    Verdict.IDENTICAL: "green",
+    Verdict.EQUIVALENT: "green",
+    Verdict.DIFFERENT: "red",
+    Verdict.INCONCLUSIVE: "yellow",
+}
+_SHOWN = 20  # members and differences a member without --verbose
+
+
+def show(report: Report, out: TextIO = sys.stdout, *, verbose: bool = False) -> None:
+    """Print the report; in colour where `out` is a terminal, plain text elsewhere."""
+    if out.isatty():
+        from rich.console import Console  # noqa: PLC0415 - 70 ms that a pipe need not pay
+        from rich.text import Text  # noqa: PLC0415
+
+        console = Console(file=out, highlight=False)
+        for style, line in lines(report, verbose=verbose):
+            console.print(Text(line, style=style), soft_wrap=True)
+        return
+    out.writelines(f"{line}\n" for _, line in lines(report, verbose=verbose))
+
+
+def lines(report: Report, *, verbose: bool = False) -> Iterator[tuple[str, str]]:
+    """(style, text) of each line."""
+    colour = _COLOURS[report.verdict]
+    yield f"bold {colour}", report.summary
+    yield "", ""
+    yield from _members(report, verbose)
+    yield from _rules(report)
+    if not report.complete:
+        yield "bold yellow", "The run was stopped before its end; this report is not complete."
+    details = f"policy {report.policy.name}, rules {report.rules_digest[:16]}"
+    yield "dim", f"{details}, {report.seconds:.2f} s"
+
+
+def _members(report: Report, verbose: bool) -> Iterator[tuple[str, str]]:
+    order = {Verdict.DIFFERENT: 0, Verdict.INCONCLUSIVE: 1, Verdict.EQUIVALENT: 2}
+    told = [
+        member
+        for member in sorted(report.members, key=lambda item: order.get(item.verdict, 3))
+        if verbose or member.differences or member.problems or member.signers
+    ]
+    limit = len(told) if verbose else _SHOWN
+    for member in told[:limit]:
+        yield from _member(member, verbose)
+    if len(told) > limit:
+        yield "", f"… and {len(told) - limit} more members (--verbose lists all)."
+    counts = Counter(member.verdict for member in report.members)
+    shown = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+    if len(report.members) > 1:
+        yield "", f"{len(report.members)} members: {shown}."
+
+
+def _member(member: Member, verbose: bool) -> Iterator[tuple[str, str]]:
+    kind = f" ({member.shipped.format})" if member.shipped else ""
+    yield f"bold {_COLOURS[member.verdict]}", f"{member.verdict.upper():<12} {member.path}{kind}"
+    limit = len(member.differences) if verbose else _SHOWN
+    for difference in member.differences[:limit]:
+        place = f" @{difference.offset:#x}" if difference.offset is not None else ""
+        yield "", f"    {difference.kind}: {difference.where}{place}: {difference.summary}"
+    if len(member.differences) > limit:
+        yield "", f"    … and {len(member.differences) - limit} more (--verbose lists all)."
+    for problem in member.problems:
+        yield "", f"    {problem.kind}: {problem.summary}"
+    for signer in member.signers:
+        known = "expected signer" if signer.pinned else "signer not pinned"
+        checked = "verified" if signer.verified else "NOT VERIFIED: no certificate given"
+        stamp = f", timestamp {signer.timestamp}" if signer.timestamp else ""
+        yield "", f"    signed by {signer.subject} ({checked}, {known}{stamp})"
+    if verbose:
+        for patch in member.patches:
+            yield (
+                "dim",
+                (
+                    f"    {patch.rule} ({patch.strength}) {patch.field} @{patch.offset:#x}"
+                    f"+{patch.length}: {patch.evidence}"
+                ),
+            )
+        if member.narration:
+            yield from (("dim", f"    | {line}") for line in member.narration.splitlines())
+
+
+def _rules(report: Report) -> Iterator[tuple[str, str]]:
+    total: Counter[tuple[str, str]] = Counter()
+    size: Counter[tuple[str, str]] = Counter()
+    free: Counter[tuple[str, str]] = Counter()
+    for member in report.members:
+        for patch in member.patches:
+            key = patch.rule, str(patch.strength)
+            total[key] += 1
+            size[key] += patch.length
+            free[key] += patch.free_bytes
+    if not total:
+        return
+    yield "", ""
+    yield "bold", f"{'rule':<36} {'strength':<9} {'patches':>8} {'bytes':>10} {'free':>8}"
+    for rule, strength in sorted(total):
+        key = rule, strength
+        yield "", f"{rule:<36} {strength:<9} {total[key]:>8} {size[key]:>10} {free[key]:>8}"
