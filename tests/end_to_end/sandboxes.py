@@ -1,0 +1,72 @@
+"""Real builds for the tests: a place that the build user can enter, as root and as a user."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from verifier import rebuild, source
+from verifier.source import Cache
+from verifier.source.cache import remove
+from verifier.spec import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+NOBODY = 65534
+
+
+@contextmanager
+def open_place() -> Iterator[Path]:
+    """A directory that everyone may enter; pytest's own are closed to others than the caller."""
+    place = Path(tempfile.mkdtemp(prefix="verifier-test-"))
+    place.chmod(0o755)
+    try:
+        yield place
+    finally:
+        remove(place)
+
+
+def build(place: Path, steps: list[Any], *, outputs: str = "out", extra: str = "") -> rebuild.Build:
+    """Build with the recipe `command`, in host tools; `extra` is more of the specification."""
+    place.mkdir(exist_ok=True)
+    tree = place / "source"
+    tree.mkdir(exist_ok=True)
+    (place / "audit.toml").write_text(
+        f'[source]\nkind = "directory"\npath = "source"\n[build]\nrecipe = "command"\n'
+        f"steps = {json.dumps(steps)}\noutputs = [{json.dumps(outputs)}]\n{extra}\n"
+    )
+    spec = load(place / "audit.toml")
+    cache = Cache.open(place / "cache")
+    got = source.obtain(spec, cache)
+    output = Path(tempfile.mkdtemp(dir=place, prefix="output-"))
+    return rebuild.rebuild(spec, got, cache, output)
+
+
+def as_nobody(action: Callable[[], object]) -> None:
+    """Run `action` in a child that is nobody; when the caller is a user already, just run it."""
+    if os.geteuid() != 0:
+        action()
+        return
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status, said = 0, b""
+        try:
+            os.setgroups([])
+            os.setresgid(NOBODY, NOBODY, NOBODY)
+            os.setresuid(NOBODY, NOBODY, NOBODY)
+            action()
+        except BaseException:  # noqa: BLE001 - the parent fails with this text
+            status, said = 1, traceback.format_exc().encode()
+        os.write(writing, said[-4000:])
+        os._exit(status)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        said = pipe.read()
+    assert os.waitpid(child, 0)[1] == 0, said.decode()

@@ -1,0 +1,54 @@
+"""The README says what is so: commands, exit codes, files, options."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from verifier.commands.options import EXIT
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+TEXTS = {name: (ROOT / name).read_text("utf-8") for name in ("README.md", "CONTRIBUTING.md")}
+
+
+def _help(*arguments: str) -> str:
+    command = [sys.executable, "-m", "verifier", *arguments, "--help"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_every_command_of_the_readme_exists_and_no_other() -> None:
+    block = README.split("## What you can do")[1].split("```")[1]
+    listed = set(re.findall(r"^verifier (\w+)", block, re.MULTILINE))
+    shown = set(re.findall(r"^│ (\w+) ", _help().split("Commands")[1], re.MULTILINE))
+    assert listed == shown
+
+
+def test_the_exit_statuses_are_the_programs() -> None:
+    for verdict, status in EXIT.items():
+        assert re.search(rf"^\| `{verdict}` \|.*\| {status} \|$", README, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_linked_file_is_there(name: str) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", TEXTS[name]):
+        if not target.startswith("http"):
+            assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_every_named_path_is_there(name: str) -> None:
+    for target in re.findall(r"`((?:verifier|tests|rules|fixtures|bench)/[\w./-]+)`", TEXTS[name]):
+        assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("option", sorted(set(re.findall(r"`(--\w+)", README)) - {"--help"}))
+def test_every_option_of_the_readme_exists(option: str) -> None:
+    assert option in _help("compare") + _help("verify") + _help("rebuild")
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"make (\w+)", README))))
+def test_every_make_target_exists(target: str) -> None:
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
