@@ -1,0 +1,59 @@
+"""Database families, in the order in which they are asked; the first that accepts a file wins.
+
+A family is a file or folder of this package with one `FAMILY`; adding one is
+that file and one line here. Third-party families are found by the entry point
+group `source_binary_verifier.sigdb`, whose entries name a `Family`; they are
+asked before the built-in ones, and the report names them.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+from verifier.errors import UsageError
+from verifier.sigdb.base import Family
+
+if TYPE_CHECKING:
+    from verifier.content import Buffer
+
+GROUP = "source_binary_verifier.sigdb"
+
+FAMILIES: tuple[str, ...] = ()
+
+
+@cache
+def named(name: str) -> Family:
+    """The family called `name`; UsageError if there is none."""
+    if name in FAMILIES:
+        family: Family = import_module(f"verifier.sigdb.{name.replace('-', '_')}").FAMILY
+        return family
+    found = plugins().get(name)
+    if found is None:
+        known = ", ".join((*FAMILIES, *plugins()))
+        raise UsageError(f"There is no database family {name!r}; known are: {known}.")
+    return found
+
+
+@cache
+def plugins() -> dict[str, Family]:
+    """Families of other packages; UsageError for one that cannot be loaded."""
+    found: dict[str, Family] = {}
+    for entry in entry_points(group=GROUP):
+        try:
+            family = entry.load()
+        except Exception as error:  # noqa: BLE001 - a plug-in can raise anything
+            raise UsageError(f"The database family {entry.name} cannot be loaded: {error}.") from error
+        if not isinstance(family, Family):
+            raise UsageError(f"The entry point {entry.name} of {GROUP} names no Family.")
+        found[entry.name] = family
+    return found
+
+
+def family_of(name: str, data: Buffer) -> str:
+    """The name of the family that a file belongs to, by its name and bytes; "" for none."""
+    return next(
+        (each for each in (*plugins(), *FAMILIES) if named(each).accepts(name, data)), ""
+    )

@@ -1,0 +1,156 @@
+"""Two sets of canonical records: what was added, removed, changed, renamed."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from verifier.formats.base import text
+from verifier.sigdb.base import Change, Effect, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from verifier.sigdb.base import Family
+
+_SHOWN = 80  # characters of a value in a summary
+_Key = tuple[str, str, str]
+
+
+def changes(
+    rebuilt: Iterable[Record],
+    shipped: Iterable[Record],
+    weakening: Callable[[Record | None, Record | None], str],
+) -> list[Change]:
+    """What the shipped records mean that the rebuilt ones do not, weakenings first.
+
+    Duplicates of a record mean nothing. One name left on each side is a change;
+    one body left under two names of a scope is a renaming.
+    """
+    old, new = _by_name(rebuilt), _by_name(shipped)
+    gone: list[Record] = []
+    come: list[Record] = []
+    found: list[Change] = []
+    for key in sorted({*old, *new}):
+        lost = _left(old.get(key, []), new.get(key, []))
+        added = _left(new.get(key, []), old.get(key, []))
+        pairs = min(len(lost), len(added))
+        found += [
+            changed(*pair, weakening) for pair in zip(lost[:pairs], added[:pairs], strict=True)
+        ]
+        gone += lost[pairs:]
+        come += added[pairs:]
+    found += _renamed(gone, come)
+    found += [removed(record, weakening) for record in gone]
+    found += [added_(record, weakening) for record in come]
+    return sorted(found, key=lambda item: (not item.weakening, item.where, item.kind))
+
+
+def compare(family: Family, rebuilt: Iterable[Record], shipped: Iterable[Record]) -> list[Change]:
+    """`changes` with the family's own classes of weakening."""
+    return changes(rebuilt, shipped, family.weakening)
+
+
+def changed(
+    rebuilt: Record, shipped: Record, weakening: Callable[[Record | None, Record | None], str]
+) -> Change:
+    """One record that has another body."""
+    return Change(
+        f"{_stem(shipped)}-changed",
+        _where(shipped),
+        _fields(rebuilt, shipped),
+        weakening(rebuilt, shipped),
+        *_place(shipped),
+    )
+
+
+def removed(record: Record, weakening: Callable[[Record | None, Record | None], str]) -> Change:
+    """One record that only the rebuilt side has."""
+    summary = f"The source has it, the shipped database does not: {_shown(record)}"
+    path = record.place[0]
+    return Change(
+        f"{_stem(record)}-removed", _where(record), summary, weakening(record, None), path
+    )
+
+
+def added_(record: Record, weakening: Callable[[Record | None, Record | None], str]) -> Change:
+    """One record that only the shipped side has."""
+    summary = f"Only the shipped database has it: {_shown(record)}"
+    weak = weakening(None, record)
+    return Change(f"{_stem(record)}-added", _where(record), summary, weak, *_place(record))
+
+
+def _by_name(records: Iterable[Record]) -> dict[_Key, list[Record]]:
+    found: defaultdict[_Key, list[Record]] = defaultdict(list)
+    for record in records:
+        found[record.scope, record.name, record.effect].append(record)
+    return found
+
+
+def _left(mine: list[Record], theirs: list[Record]) -> list[Record]:
+    """The records of `mine` whose body `theirs` has not, each body once."""
+    known = {record.body for record in theirs}
+    return list({record.body: record for record in mine if record.body not in known}.values())
+
+
+def _renamed(gone: list[Record], come: list[Record]) -> list[Change]:
+    """Take out of both lists what is one body under two names."""
+    waiting: defaultdict[tuple[str, str, object], list[Record]] = defaultdict(list)
+    for record in gone:
+        waiting[record.scope, record.effect, record.body].append(record)
+    counts: Counter[int] = Counter()
+    found: list[Change] = []
+    for record in come:
+        same = waiting.get((record.scope, record.effect, record.body))
+        if not same or record.effect is not Effect.DETECT:
+            continue
+        before = same.pop()
+        counts[id(before)] += 1
+        counts[id(record)] += 1
+        summary = f"The source calls it {text(before.name.encode())}; it detects the same."
+        found.append(Change("detection-renamed", _where(record), summary, "", *_place(record)))
+    gone[:] = [record for record in gone if id(record) not in counts]
+    come[:] = [record for record in come if id(record) not in counts]
+    return found
+
+
+def _stem(record: Record) -> str:
+    return record.effect.value
+
+
+def _where(record: Record) -> str:
+    name = text(record.name.encode("utf-8", "surrogateescape"))
+    scope = text(record.scope.encode("utf-8", "surrogateescape"))
+    return f"{scope}: {name}" if scope else name
+
+
+def _place(record: Record) -> tuple[str, int, int]:
+    return record.place
+
+
+def _shown(record: Record) -> str:
+    return "; ".join(f"{name} {_short(value)}" for name, value in record.body) or "no fields"
+
+
+def _fields(rebuilt: Record, shipped: Record) -> str:
+    """The fields that differ, source first."""
+    before, after = _values(rebuilt), _values(shipped)
+    parts = [
+        f"{name}: source {_short(before.get(name, 'none'))}, "
+        f"shipped {_short(after.get(name, 'none'))}"
+        for name in dict.fromkeys([*before, *after])
+        if before.get(name) != after.get(name)
+    ]
+    return "; ".join(parts) or "The fields stand in another order."
+
+
+def _values(record: Record) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in record.body:
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
+def _short(value: str) -> str:
+    shown = text(value.encode("utf-8", "surrogateescape"))
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}… ({len(value)} characters)"
