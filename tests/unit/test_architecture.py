@@ -16,6 +16,7 @@ LAYERS = (
     {"formats"},
     {"checks"},
     {"unpack"},
+    {"sigdb"},
     {"ruleset", "align"},
     {"policy", "settle", "settle_stream", "describe", "lint"},
     {"compare"},

@@ -11,28 +11,40 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.errors import UsageError
 from verifier.sigdb.base import Family
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from verifier.content import Buffer
 
 GROUP = "source_binary_verifier.sigdb"
 
-FAMILIES: tuple[str, ...] = ()
+
+class Entry(NamedTuple):
+    """A family that is loaded when the first such file turns up."""
+
+    name: str
+    accepts: Callable[[str, Buffer], bool]  # of `sniff`
+    module: str  # of this package, with the Family as FAMILY
+
+
+FAMILIES: tuple[Entry, ...] = ()
 
 
 @cache
 def named(name: str) -> Family:
     """The family called `name`; UsageError if there is none."""
-    if name in FAMILIES:
-        family: Family = import_module(f"verifier.sigdb.{name.replace('-', '_')}").FAMILY
-        return family
+    for entry in FAMILIES:
+        if entry.name == name:
+            family: Family = import_module(f"verifier.sigdb.{entry.module}").FAMILY
+            return family
     found = plugins().get(name)
     if found is None:
-        known = ", ".join((*FAMILIES, *plugins()))
+        known = ", ".join((*(entry.name for entry in FAMILIES), *plugins()))
         raise UsageError(f"There is no database family {name!r}; known are: {known}.")
     return found
 
@@ -45,7 +57,9 @@ def plugins() -> dict[str, Family]:
         try:
             family = entry.load()
         except Exception as error:  # noqa: BLE001 - a plug-in can raise anything
-            raise UsageError(f"The database family {entry.name} cannot be loaded: {error}.") from error
+            raise UsageError(
+                f"The database family {entry.name} cannot be loaded: {error}."
+            ) from error
         if not isinstance(family, Family):
             raise UsageError(f"The entry point {entry.name} of {GROUP} names no Family.")
         found[entry.name] = family
@@ -54,6 +68,7 @@ def plugins() -> dict[str, Family]:
 
 def family_of(name: str, data: Buffer) -> str:
     """The name of the family that a file belongs to, by its name and bytes; "" for none."""
-    return next(
-        (each for each in (*plugins(), *FAMILIES) if named(each).accepts(name, data)), ""
-    )
+    for plugin in plugins().values():
+        if plugin.accepts(name, data):
+            return plugin.name
+    return next((entry.name for entry in FAMILIES if entry.accepts(name, data)), "")
