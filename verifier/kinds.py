@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 DIFFERENCES: dict[str, str] = {
-    "allowlist-added": "The shipped database declares something harmless that the source does not.",
+    "allowlist-added": "Only the shipped database declares something harmless.",
     "allowlist-changed": "An entry that declares something harmless covers something else.",
-    "allowlist-removed": "The source declares something harmless, and the shipped database does not.",
+    "allowlist-removed": "Only the source declares something harmless.",
     "bytes": "Bytes of a span differ, and no rule speaks of it.",
     "central-added": "Only the shipped zip lists this entry in its directory.",
     "central-missing": "Only the rebuilt zip lists this entry in its directory.",
@@ -15,7 +15,7 @@ DIFFERENCES: dict[str, str] = {
     "database-member-foreign": "The database holds a member that its loader or packer passes over.",
     "database-member-unlisted": "The database holds a member that its own list does not name.",
     "database-record": "A record of the shipped database cannot be read as its grammar demands.",
-    "database-record-dropped": "The loader drops a record that the file holds (no newline at its end).",
+    "database-record-dropped": "The loader drops the last record, which has no newline.",
     "debug-added": "Only the shipped image has this debug directory entry.",
     "debug-missing": "Only the rebuilt image has this debug directory entry.",
     "delay-import-added": "Only the shipped image delays the import of this library.",

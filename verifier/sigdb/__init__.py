@@ -56,7 +56,7 @@ def plugins() -> dict[str, Family]:
     for entry in entry_points(group=GROUP):
         try:
             family = entry.load()
-        except Exception as error:  # noqa: BLE001 - a plug-in can raise anything
+        except Exception as error:
             raise UsageError(
                 f"The database family {entry.name} cannot be loaded: {error}."
             ) from error
