@@ -19,10 +19,15 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from verifier.source.apt import Apt
+from verifier.source.cache import Cache
+from verifier.spec.model import DebianArchive
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SECONDS = 300.0
+CLAMAV = "1.4.3+dfsg-1~deb12u2"
 
 
 class RealFileError(AssertionError):
@@ -43,10 +48,28 @@ def debian_package(name: str) -> Path:
     return _only_file(_item("deb", name, lambda where: _run(["apt-get", "download", name], where)))
 
 
-def debian_source(name: str) -> Path:
-    """The directory that holds the source package of `name` (.dsc and tarballs), not unpacked."""
-    command = ["apt-get", "source", "--download-only", "--only-source", name]
-    return _item("dsc", name, lambda where: _run(command, where))
+def debian_source(name: str, version: str) -> Path:
+    """The directory that holds the source package of `name` (.dsc and tarballs), not unpacked.
+
+    Fetched by the verifier itself, since few machines have deb-src lines.
+    """
+
+    def fetch(where: Path) -> None:
+        apt = Apt(Cache.open(), DebianArchive(), lambda _text: None)
+        apt.source_files(name, version)
+        apt.fetch_source(name, version, where)
+
+    return _item("dsc", f"{name}-{version}", fetch)
+
+
+def clamav_source() -> Path:
+    """The unpacked source of ClamAV, whose own tests bring signed databases and updates."""
+
+    def unpack(where: Path) -> None:
+        fetched = debian_source("clamav", CLAMAV)
+        _run(["dpkg-source", "--no-check", "-x", str(next(fetched.glob("*.dsc"))), "tree"], where)
+
+    return _item("unpacked", f"clamav-{CLAMAV}", unpack) / "tree"
 
 
 def extracted(name: str) -> Path:
