@@ -33,7 +33,7 @@ def _free(patches: list[Patch]) -> set[int]:
 
 
 def _flips(data: bytes, rebuilt: bytes, policy: Policy, places: list[int]) -> set[int]:
-    """The places whose flip leaves the verdict good; each must be free (or equal) in that outcome."""
+    """The places whose flip leaves the verdict good; each must be free (or equal) there."""
     unseen = set()
     checksum = headers.parse(memoryview(data)).checksum_at
     for place in places:
