@@ -125,13 +125,18 @@ class Patch(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """What no rule authorised. `where` starts with the name of the thing."""
+    """What no rule authorised. `where` starts with the name of the thing.
+
+    `weakening` names the class of a change that lets something through which
+    the source would catch; empty for all others.
+    """
 
     kind: str
     where: str
     summary: str
     offset: int | None = None
     length: int | None = None
+    weakening: str = ""
 
 
 class Problem(NamedTuple):
@@ -208,11 +213,31 @@ class Child(NamedTuple):
     member: Member | None = None
 
 
+class Records(NamedTuple):
+    """Records of a database that differ in their bytes; what they mean is compared later.
+
+    `family` reads them; the offsets and lengths are those of the span that holds them.
+    """
+
+    family: str
+    field: str
+    offset: int
+    length: int
+    rebuilt_offset: int
+    rebuilt_length: int
+
+
 class Outcome(NamedTuple):
-    """What comparing one pair gave: its own findings, and the pairs inside it."""
+    """What comparing one pair gave: its own findings, and the pairs inside it.
+
+    `records` are left open: only all databases of a group together tell what is
+    detected. `lone` names families of which one side alone has a member.
+    """
 
     member: Member
     children: tuple[Child, ...] = ()
+    records: Records | None = None
+    lone: tuple[str, ...] = ()
 
 
 class Waiver(NamedTuple):
@@ -231,7 +256,8 @@ class Policy(NamedTuple):
     """What may count as equivalent.
 
     `accepts` is the weakest accepted strength; `parameters` override those of a
-    rule by its id.
+    rule by its id. `tolerates` never changes a verdict: what differs is different;
+    it changes the exit status alone, and never for a weakening.
     """
 
     name: str = "standard"
@@ -239,7 +265,16 @@ class Policy(NamedTuple):
     denied: tuple[str, ...] = ()
     waivers: bool = True
     parameters: dict[str, dict[str, str]] = {}  # noqa: RUF012 - never changed
+    tolerates: tuple[str, ...] = ()  # kinds of differences that do not fail a gate
     reencode: int = 64 << 20  # payloads up to this many bytes are compressed again; 0 is never
+
+
+class Database(NamedTuple):
+    """What the auditor declares of databases whose path matches the glob `path`."""
+
+    path: str
+    family: str
+    options: dict[str, tuple[str, ...]] = {}  # noqa: RUF012 - never changed
 
 
 class Settings(NamedTuple):
@@ -250,6 +285,7 @@ class Settings(NamedTuple):
     pins: tuple[str, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     today: str = ""  # ISO date on which waivers are judged
+    databases: tuple[Database, ...] = ()
     work: str = ""  # directory for decoded payloads
 
 

@@ -8,6 +8,7 @@ asked before the built-in ones, and the report names them.
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -17,11 +18,13 @@ from verifier.errors import UsageError
 from verifier.sigdb.base import Family
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from verifier.content import Buffer
+    from verifier.model import Database
 
 GROUP = "source_binary_verifier.sigdb"
+_STREAMS = frozenset({"gz", "xz", "bz2", "zst"})
 
 
 class Entry(NamedTuple):
@@ -72,3 +75,28 @@ def family_of(name: str, data: Buffer) -> str:
         if plugin.accepts(name, data):
             return plugin.name
     return next((entry.name for entry in FAMILIES if entry.accepts(name, data)), "")
+
+
+def file_name(path: str) -> str:
+    """The name that a loader goes by: the last part of a path, of a stream without its suffix."""
+    name = path.rsplit("/", 1)[-1]
+    if not name.endswith("!"):
+        return name
+    name = name.rstrip("!")
+    stem, dot, suffix = name.rpartition(".")
+    return stem if dot and suffix in _STREAMS else name
+
+
+def declared(databases: Sequence[Database], path: str) -> Database | None:
+    """The first declaration whose glob matches a path of the report."""
+    return next((item for item in databases if fnmatchcase(path, item.path)), None)
+
+
+def family_at(databases: Sequence[Database], path: str, sides: Iterable[Buffer]) -> str:
+    """The family of the file at `path`: as declared, or that of all its sides; "" for none."""
+    known = declared(databases, path)
+    if known is not None:
+        return named(known.family).name
+    name = file_name(path)
+    found = {family_of(name, data) for data in sides}
+    return found.pop() if len(found) == 1 else ""

@@ -125,6 +125,8 @@ class Family:
         weakening: the class of a change, "" for none; see `weaker_by_default`.
         classes: a sentence for each class that `weakening` can give.
         volatile: what is left out of the records, in words, for the report.
+        together: which files an engine loads as one: all that are compared ("tree"),
+            or each alone ("file").
         changes: a comparison of its own (rebuilt files first), for families
             whose databases are too large for one object a record.
     """
@@ -136,4 +138,5 @@ class Family:
     weakening: Callable[[Record | None, Record | None], str] = weaker_by_default
     classes: Mapping[str, str] = field(default_factory=lambda: WEAKENING)
     volatile: tuple[str, ...] = ()
+    together: str = "tree"
     changes: Callable[[Files, Files, Options], Iterable[Change]] | None = None
