@@ -10,3 +10,13 @@ says so (`[[databases]]`), or if its container does.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from verifier.content import Buffer
+
+
+def yarc(_name: str, data: Buffer) -> bool:
+    """Rules compiled by libyara 4: magic, one of its versions, and twelve buffers."""
+    return len(data) > 150 and bytes(data[:4]) == b"YARA" and data[4] < 32 and data[5] == 12
