@@ -36,7 +36,10 @@ class Entry(NamedTuple):
     module: str  # of this package, with the Family as FAMILY
 
 
-FAMILIES: tuple[Entry, ...] = (Entry("yarc", sniff.yarc, "yarc"),)
+FAMILIES: tuple[Entry, ...] = (
+    Entry("yarc", sniff.yarc, "yarc"),
+    Entry("yara", sniff.yara, "yara_source"),
+)
 
 
 @cache

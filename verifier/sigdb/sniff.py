@@ -11,6 +11,7 @@ says so (`[[databases]]`), or if its container does.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,3 +21,17 @@ if TYPE_CHECKING:
 def yarc(_name: str, data: Buffer) -> bool:
     """Rules compiled by libyara 4: magic, one of its versions, and twelve buffers."""
     return len(data) > 150 and bytes(data[:4]) == b"YARA" and data[4] < 32 and data[5] == 12
+
+
+_HEAD = 1 << 16  # bytes that are looked at
+_YARA = re.compile(
+    rb"(?:[ \t\r\n]+|//[^\n]*+|/\*[^*]*+\*++(?:[^/*][^*]*+\*++)*+/)*+"
+    rb"(?:rule|private|global|import|include)[ \t\r\n\"]"
+)
+
+
+def yara(name: str, data: Buffer) -> bool:
+    """YARA rules as text: their ending, and a rule, import or include before all else."""
+    if not name.lower().endswith((".yar", ".yara")):
+        return False
+    return _YARA.match(bytes(data[:_HEAD])) is not None
