@@ -21,6 +21,7 @@ from verifier.spec.model import (
     Signer,
     Spec,
     Waiver,
+    YaraBuild,
 )
 
 __all__ = [
@@ -38,5 +39,6 @@ __all__ = [
     "Signer",
     "Spec",
     "Waiver",
+    "YaraBuild",
     "load",
 ]

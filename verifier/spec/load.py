@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verifier.errors import UsageError
-from verifier.spec import model
+from verifier.spec import model, yara
 from verifier.spec.locator import Locator
 from verifier.spec.table import Table
 
@@ -65,12 +65,15 @@ def _check_together(spec: model.Spec, top: Table) -> None:
     build, sandbox = spec.build, spec.sandbox
     if build.recipe == "debian" and spec.source.kind != "debian":
         raise top.error("build.recipe", "debian needs a source of kind debian")
-    if build.recipe == "command" and spec.source.kind == "debian":
-        raise top.error("build.recipe", "command cannot build a source of kind debian yet")
+    if build.recipe != "debian" and spec.source.kind == "debian":
+        text = f"{build.recipe} cannot build a source of kind debian yet"
+        raise top.error("build.recipe", text)
     if sandbox.kind == "host" and (sandbox.root != "host-tools" or build.packages):
         raise top.error("sandbox.kind", "host has no root: drop sandbox.root and build.packages")
     if build.packages and sandbox.root == "host-tools":
         raise top.error("build.packages", "needs a root to install into: set sandbox.root")
+    if sandbox.clock is not None and build.recipe == "yara":
+        raise top.error("sandbox.clock", "has no use: compiled rules hold no time")
     if sandbox.clock == "changelog" and build.recipe != "debian":
         raise top.error("sandbox.clock", "changelog needs the debian recipe; give a date")
 
@@ -201,9 +204,14 @@ def _debian_build(table: Table) -> model.BuildPlan:
     )
 
 
+def _yara_build(table: Table) -> model.BuildPlan:
+    return yara.read(table, table.items("packages", functools.partial(_package, table), ()))
+
+
 _BUILDS: dict[str, Callable[[Table], model.BuildPlan]] = {
     "command": _command_build,
     "debian": _debian_build,
+    "yara": _yara_build,
 }
 
 
