@@ -38,6 +38,7 @@ class Entry(NamedTuple):
 
 FAMILIES: tuple[Entry, ...] = (
     Entry("yarc", sniff.yarc, "yarc"),
+    Entry("yarx", sniff.yarx, "yarx"),
     Entry("yara", sniff.yara, "yara_source"),
 )
 

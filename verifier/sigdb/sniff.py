@@ -35,3 +35,8 @@ def yara(name: str, data: Buffer) -> bool:
     if not name.lower().endswith((".yar", ".yara")):
         return False
     return _YARA.match(bytes(data[:_HEAD])) is not None
+
+
+def yarx(_name: str, data: Buffer) -> bool:
+    """Rules compiled by YARA-X: magic, and a version that can be one."""
+    return len(data) > 12 and bytes(data[:8]) == b"YARA-X\0\0" and bytes(data[10:12]) == b"\0\0"

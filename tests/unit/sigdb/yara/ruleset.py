@@ -47,7 +47,7 @@ MODIFIERS = (
     "base64wide",
     "base64 base64wide",
     "ascii private nocase",
-    'base64("!@#$%^&*(){}[].,|ABCDEFGHIJ\\x09LMNOPQRSTUVWXYZabcdefghijklmnopqrstu")',
+    'base64("!@#$%^&*(){}[].,|ABCDEFGHIJ-LMNOPQRSTUVWXYZabcdefghijklmnopqrstu")',
 )
 REGEXES = (
     "/mal[a-z]{3,8}ware[0-9]+/",
