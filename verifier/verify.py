@@ -91,6 +91,7 @@ def settings_of(spec: Spec, options: Options) -> Settings:
             for item in spec.waivers
         ),
         today=dt.datetime.now(dt.UTC).date().isoformat(),
+        databases=spec.databases,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from verifier.commands.options import (
+    DatabasesOption,
     JobsOption,
     JsonOption,
     NarrateOption,
@@ -29,6 +30,8 @@ Examples:
   verifier compare shimx64.efi.signed shimx64.efi --policy strict --proof shim.proof.json
 
   verifier compare shipped/ rebuilt/ --json report.json --jobs 2
+
+  verifier compare daily.cvd daily.cud --databases ours.toml
 """
 
 
@@ -39,6 +42,7 @@ def command(
     json: JsonOption = None,
     proof: ProofOption = None,
     signer: SignerOption = None,
+    databases: DatabasesOption = None,
     narrate: NarrateOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -49,6 +53,10 @@ def command(
     from verifier import policy as policies
 
     chosen = settings(policies.load(policy or "standard"), signer or [])
+    if databases is not None:
+        from verifier.spec.databases import load
+
+        chosen = chosen._replace(databases=load(databases))
     pairing = pair.pair_paths(shipped, rebuilt)
     result = run.compare(
         pairing,

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from verifier.model import Database
 
 GROUP = "source_binary_verifier.sigdb"
+OPAQUE = "opaque"  # what a specification calls databases whose format nobody knows
+UNKNOWN = (
+    "Nobody knows the format of this database, so only identical bytes would prove anything; "
+    "CONTRIBUTING.md, “Add a database family”, says how to teach it."
+)
 _STREAMS = frozenset({"gz", "xz", "bz2", "zst"})
 
 
@@ -96,7 +101,7 @@ def family_at(databases: Sequence[Database], path: str, sides: Iterable[Buffer])
     """The family of the file at `path`: as declared, or that of all its sides; "" for none."""
     known = declared(databases, path)
     if known is not None:
-        return named(known.family).name
+        return known.family if known.family == OPAQUE else named(known.family).name
     name = file_name(path)
     found = {family_of(name, data) for data in sides}
     return found.pop() if len(found) == 1 else ""
