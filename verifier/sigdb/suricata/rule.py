@@ -2,7 +2,9 @@
 
 Source: Suricata 8 `SigParseBasics` and `SigParseOptions` (detect-parse.c), the
 manuals of Snort 2 and 3. Suricata ends an option at the first `;` that no
-backslash precedes, Snort heeds quotes: a rule in which these differ is refused.
+backslash precedes, even after two of them; Snort 3 heeds quotes. A rule in which
+these differ is refused. Quotes inside of quotes are common, and harmless where
+the value also ends with one.
 """
 
 from __future__ import annotations
@@ -20,9 +22,9 @@ ACTIONS = {
 }  # fmt: skip
 _START = re.compile(r"([a-z]+)(:[a-z_]+)? +")
 _DIRECTIONS = frozenset({"->", "<>", "=>"})
-_OPTION = re.compile(
-    r"[ \t]*([A-Za-z0-9_.-]++)[ \t]*+(?::((?:[^;\\\"]|\\.|\"(?:[^\"\\]|\\.)*+\")*+))?;"
-)
+_OPTION = re.compile(r"[ \t]*([A-Za-z0-9_.-]++)[ \t]*+(?::((?:[^;\\]|\\[^\\]|\\\\(?!;))*+))?;")
+_ESCAPED = re.compile(r"\\.")
+_QUOTED = re.compile(r"!?[ \t]*\"(?:.*\"|[^\"]*\"[ \t]*,[^\"]*)")
 _NUMBER = re.compile("[0-9]{1,10}")
 FIELDS = ("proto", "source", "source-port", "direction", "destination", "destination-port")
 # Keys of `metadata` that Snort, or the programs that choose its rules, act upon.
@@ -96,21 +98,24 @@ def _word(text: str, at: int, offset: int) -> tuple[str, int]:
 def _options(text: str, at: int, offset: int) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     while (item := _OPTION.match(text, at)) is not None:
-        if _suricata_end(text, item.start(1)) != item.end():
+        value = "" if item[2] is None else item[2].strip(" \t")
+        if not _closed(value):
             raise ParseError(f"Engines differ in where the option {item[1]} ends", offset)
-        found.append((item[1], "" if item[2] is None else item[2].strip(" \t")))
+        found.append((item[1], value))
         at = item.end()
     if text[at:].strip(" \t") != ")":
         raise ParseError(f"An option that cannot be read: {text[at : at + 40]!r}", offset)
     return found
 
 
-def _suricata_end(text: str, at: int) -> int:
-    """Behind the first `;` that no backslash precedes."""
-    end = text.find(";", at)
-    while end > at and text[end - 1] == "\\":
-        end = text.find(";", end + 1)
-    return end + 1
+def _closed(value: str) -> bool:
+    """Whether quotes, as Snort 3 reads them, end before the value does."""
+    if '"' not in value:
+        return True
+    plain = _ESCAPED.sub("", value)
+    if plain.lstrip("! \t").startswith('"'):
+        return _QUOTED.fullmatch(plain) is not None
+    return plain.count('"') % 2 == 0
 
 
 def _number(found: list[tuple[str, str]], name: str, offset: int) -> int | None:
