@@ -15,6 +15,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.errors import UsageError
+from verifier.sigdb import sniff
 from verifier.sigdb.base import Family
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Entry(NamedTuple):
     module: str  # of this package, with the Family as FAMILY
 
 
-FAMILIES: tuple[Entry, ...] = ()
+FAMILIES: tuple[Entry, ...] = (Entry("suricata", sniff.suricata, "suricata"),)
 
 
 @cache
