@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _LOOKED_AT = 1 << 20  # bytes in which the first rule must stand
 _RULE = re.compile(
     rb"[ \t]*(?:alert|drop|pass|reject(?:src|dst|both)?|log|sdrop|block|config)[ \t]+"
-    rb"[a-z0-9_.!:\[\]-]+[ \t]*[^\n(]{0,4000}\([^\n]*[ \t;(]sid[ \t]*:[ \t]*[0-9]+[ \t]*;"
+    rb"[a-z0-9_.!:\[\]-]+[ \t]*[^\n(]{0,4000}\((?:[^\n]*[ \t;])?sid[ \t]*:[ \t]*[0-9]+[ \t]*;"
 )
 _MUTING = re.compile(rb"[ \t]*(?:suppress|event_filter|rate_filter|threshold)[ \t]+gen_id[ \t]")
 
