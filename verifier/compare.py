@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verifier import content, formats, limits, names, ruleset, sigdb
+from verifier import content, formats, limits, names, ruleset
 from verifier.align import Aligned, align
 from verifier.beside import Beside
 from verifier.checks.base import Context, Refused
@@ -147,9 +147,11 @@ class _Comparison:
                 return _raw(shipped, rebuilt)
         return kinds[0], Side(shipped, cut[0]), Side(rebuilt, cut[1])
 
-    def _family(self, *data: Buffer) -> str:
+    def _family(self, *data: Buffer, path: str = "") -> str:
         """The database family of this pair: as the auditor declares, or as its files show."""
-        return sigdb.family_at(self.settings.databases, self.pair.path, data)
+        from verifier import sigdb  # noqa: PLC0415 - only for what no format knows
+
+        return sigdb.family_at(self.settings.databases, path or self.pair.path, data)
 
     def _facts(self, side: Side) -> FileFacts:
         return FileFacts(content.sha256(side.data), len(side.data), self.format.name)
@@ -177,6 +179,8 @@ class _Comparison:
 
     def _open(self, aligned: Aligned) -> None:
         """Leave records to the stage that knows all databases around them."""
+        from verifier import sigdb  # noqa: PLC0415 - few runs meet databases
+
         one, other = aligned.shipped, aligned.rebuilt
         if self.format.name == sigdb.OPAQUE:
             self.problems.append(Problem("database-unknown", sigdb.OPAQUE, sigdb.UNKNOWN))
@@ -194,7 +198,7 @@ class _Comparison:
             if span is not None and span.member:
                 path = names.child_path(self.pair, span.member)
                 data = side.data[span.offset : span.end]
-                if family := sigdb.family_at(self.settings.databases, path, (data,)):
+                if family := self._family(data, path=path):
                     self.lone.add(family)
 
     def _agreeing(self, aligned: Aligned) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.errors import UsageError
@@ -61,6 +60,8 @@ def named(name: str) -> Family:
 @cache
 def plugins() -> dict[str, Family]:
     """Families of other packages; UsageError for one that cannot be loaded."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 - costs as much as all the rest
+
     found: dict[str, Family] = {}
     for entry in entry_points(group=GROUP):
         try:
