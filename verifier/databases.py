@@ -36,13 +36,19 @@ class Group(NamedTuple):
 
     def task(self) -> Task:
         """The work of this group; its ticket is the group."""
+        return Task("meaning", self.request(), MeaningAnswer, self.seconds(), self)
+
+    def request(self) -> MeaningRequest:
+        """What a worker is asked."""
+        waiting = tuple(_open(node) for node in self.waiting)
+        return MeaningRequest(self.family, self.sources, self.opened, waiting)
+
+    def seconds(self) -> float:
+        """How long it may take, by the size of all that is read."""
         refs = [ref for item in self.sources for ref in (item.shipped, item.rebuilt)]
         refs += [ref for item in self.opened for ref in (item.shipped, item.rebuilt)]
         size = sum(ref.length for ref in refs if ref is not None)
-        open_ones = tuple(_open(node) for node in self.waiting)
-        request = MeaningRequest(self.family, self.sources, self.opened, open_ones)
-        seconds = limits.WORKER_SECONDS + size / _SLOWEST
-        return Task("meaning", request, MeaningAnswer, seconds, self)
+        return limits.WORKER_SECONDS + size / _SLOWEST
 
 
 class Databases:
@@ -53,6 +59,7 @@ class Databases:
         self._waiting: list[Node] = []
         self._lone: list[tuple[str, Node]] = []
         self.found: list[Member] = []  # findings on files that only one side has
+        self.differing: list[Group] = []  # groups with findings, for whoever wants to show them
 
     def note(self, node: Node, outcome: Outcome) -> None:
         """Remember what of this outcome waits; call for each node, in any order."""
@@ -87,6 +94,8 @@ class Databases:
         if not isinstance(answer, MeaningAnswer):
             assert isinstance(answer, Failure)
             answer = MeaningAnswer((), (), (Problem(answer.kind, group.family, answer.summary),))
+        if answer.findings:
+            self.differing.append(group)
         for problem in answer.problems:
             for node in group.waiting or tuple(roots[:1]):
                 _add(node, problems=(problem,))

@@ -19,9 +19,9 @@ from verifier.sigdb.base import Change
 from verifier.sigdb.collect import Collector, Opened, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from verifier.sigdb.base import Family, File, Options, Record
+    from verifier.sigdb.base import Family, File, Options
 
 DATABASE_RECORD = "database-record"
 
@@ -89,9 +89,13 @@ def compare_records(settings: Settings, request: MeaningRequest) -> MeaningAnswe
     return MeaningAnswer(tuple(findings), tuple(patches))
 
 
-def _changes(settings: Settings, request: MeaningRequest) -> tuple[list[Change], bool]:
-    """All changes of the group, and whether it was compared (else they say what is unreadable)."""
-    family = sigdb.named(request.family)
+def loaded(settings: Settings, request: MeaningRequest) -> tuple[list[File], list[File], Options]:
+    """The group's rebuilt and shipped files, and what is declared of them.
+
+    Raises:
+        ParseError: a container is not well-formed, or a file that waits is not found again.
+        LimitError: containers nest too deeply, or unpack to too much.
+    """
     collector = Collector(request.family, settings.databases, request.opened, settings.work)
     rebuilt = collector.files(request.sources, shipped=False)
     shipped = collector.files(request.sources, shipped=True)
@@ -99,7 +103,13 @@ def _changes(settings: Settings, request: MeaningRequest) -> tuple[list[Change],
         lost = {each.path for each in request.open} - {file.path for file in side}
         if lost:  # never may a database that was not looked at count as one without changes
             raise ParseError(f"The database {min(lost)} was not found again")
-    options = _options(settings, (*shipped, *rebuilt))
+    return rebuilt, shipped, _options(settings, (*shipped, *rebuilt))
+
+
+def _changes(settings: Settings, request: MeaningRequest) -> tuple[list[Change], bool]:
+    """All changes of the group, and whether it was compared (else they say what is unreadable)."""
+    family = sigdb.named(request.family)
+    rebuilt, shipped, options = loaded(settings, request)
     try:
         return _compared(family, rebuilt, shipped, options), True
     except ParseError:
@@ -117,15 +127,8 @@ def _compared(
 ) -> list[Change]:
     if family.changes is not None:
         return list(family.changes(rebuilt, shipped, options))
-    effective = family.effective or _sum(family)
-    return difference.compare(family, effective(rebuilt, options), effective(shipped, options))
-
-
-def _sum(family: Family) -> Callable[[Sequence[File], Options], Iterable[Record]]:
-    """The records of all files, for families whose engine just adds them up."""
-    return lambda files, options: [
-        record for file in files for record in family.records(file, options)
-    ]
+    before = family.effective_records(rebuilt, options)
+    return difference.compare(family, before, family.effective_records(shipped, options))
 
 
 def _unreadable(

@@ -6,6 +6,7 @@ pairs ─► compare (workers) ─► pairs inside ─► … ─► members der
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from verifier import limits, names, prove
@@ -23,10 +24,13 @@ from verifier.stages import (
 from verifier.tree import Node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable
 
     from verifier.databases import Databases
     from verifier.model import Alone, Child, Database, Member, Outcome, Pair, Ref
+
+Show = Callable[["Databases", "Sequence[Node]", Engine | Inline], None]
+"""Shows on a real engine what differs; adds notes to members, and changes no verdict."""
 
 _BATCH = 32  # small pairs handed to a worker together …
 _BATCH_BYTES = 8 * limits.MIB  # … up to this many bytes
@@ -44,10 +48,12 @@ class Pipeline:
         engine: Callable[[bool], Engine | Inline],
         progress: Callable[[int, int], None] = lambda _done, _known: None,
         databases: Sequence[Database] = (),
+        witness: Show | None = None,
     ) -> None:
         self._engine = engine
         self._progress = progress
         self._declared = databases
+        self._witness = witness
         self._databases: Databases | None = None
         self._done = self._known = self._unpacked = 0
         self._deferred: list[Node] = []
@@ -147,6 +153,8 @@ class Pipeline:
             engine.submit(group.task())
         for task, answer in engine.answers():
             databases.settle(task.ticket, answer, self.roots)
+        if self._witness is not None:
+            self._witness(databases, self.roots, engine)
 
     def _streams(self, engine: Engine | Inline, roots: list[Node]) -> None:
         """Settle the compressed form of payloads that are proven; innermost first."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from verifier.pair import Pairing
+    from verifier.pipeline import Show
     from verifier.tree import Node
 
 SCHEMA = "urn:source-binary-verifier:report:v1"
@@ -46,6 +47,7 @@ def compare(
     *,
     narrate: bool = False,
     with_proof: bool = True,
+    witness: Show | None = None,
 ) -> Result:
     """Compare everything in `pairing` and sum it up."""
     started = time.monotonic()
@@ -53,7 +55,7 @@ def compare(
     try:
         settings = settings._replace(work=work)
         engine = partial(_engine, settings, jobs)
-        pipeline = Pipeline(engine, progress, settings.databases)
+        pipeline = Pipeline(engine, progress, settings.databases, witness)
         nodes, complete = _run(pipeline, pairing)
         if narrate:
             from verifier import narrate as narrator  # noqa: PLC0415 - only where asked for

@@ -170,6 +170,10 @@ def find(name: str) -> tuple[type, Callable[..., object]]:
         from verifier import meaning  # noqa: PLC0415 - few runs meet databases
 
         return meaning.MeaningRequest, meaning.compare_records
+    if name == "samples":
+        from verifier import meaning, samples  # noqa: PLC0415 - only where asked for
+
+        return meaning.MeaningRequest, samples.make
     return STAGES[name]
 
 

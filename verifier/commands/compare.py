@@ -18,8 +18,10 @@ from verifier.commands.options import (
     QuietOption,
     SignerOption,
     VerboseOption,
+    WitnessOption,
     finish,
     jobs_or_cores,
+    notify,
     progress,
     settings,
 )
@@ -44,6 +46,7 @@ def command(
     signer: SignerOption = None,
     databases: DatabasesOption = None,
     narrate: NarrateOption = False,
+    witness: WitnessOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
     jobs: JobsOption = None,
@@ -57,6 +60,12 @@ def command(
         from verifier.spec.databases import load
 
         chosen = chosen._replace(databases=load(databases))
+    shown = None
+    if witness:
+        from verifier.source.cache import Cache
+        from verifier.witness import Witness
+
+        shown = Witness(Cache.open(), notify(quiet))
     pairing = pair.pair_paths(shipped, rebuilt)
     result = run.compare(
         pairing,
@@ -65,5 +74,6 @@ def command(
         progress(quiet, "comparing"),
         narrate=narrate,
         with_proof=proof is not None,
+        witness=shown,
     )
     raise typer.Exit(finish(result, Output(json, proof, quiet, verbose)))

@@ -75,6 +75,12 @@ NarrateOption = Annotated[
 ]
 
 
+WitnessOption = Annotated[
+    bool,
+    typer.Option(
+        "--witness", help="Show changes of detection on the real engines, in the sandbox."
+    ),
+]
 DatabasesOption = Annotated[
     Path | None,
     typer.Option(

@@ -55,7 +55,7 @@ def _members(report: Report, verbose: bool) -> Iterator[tuple[str, str]]:
         for member in sorted(
             report.members, key=lambda item: (not _weakens(item), order.get(item.verdict, 3))
         )
-        if verbose or member.differences or member.problems or member.signers
+        if verbose or member.differences or member.problems or member.signers or member.notes
     ]
     limit = len(told) if verbose else _SHOWN
     for member in told[:limit]:
@@ -89,6 +89,8 @@ def _member(member: Member, verbose: bool) -> Iterator[tuple[str, str]]:
         yield "", f"    … and {len(member.differences) - limit} more (--verbose lists all)."
     for problem in member.problems:
         yield "", f"    {problem.kind}: {problem.summary}"
+    for note in member.notes:
+        yield "", f"    {note}"
     for signer in member.signers:
         known = "expected signer" if signer.pinned else "signer not pinned"
         checked = "verified" if signer.verified else "NOT VERIFIED: no certificate given"
