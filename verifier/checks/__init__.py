@@ -19,6 +19,7 @@ CHECKS: dict[str, str] = {
     "ar-owner": "archive:owner",
     "ar-pad": "archive:pad",
     "ar-size": "archive:size",
+    "database-records": "database:records",
     "elf-build-id": "elf:build_id",
     "elf-build-id-hash": "elf:build_id_hash",
     "elf-debugaltlink": "elf:debugaltlink",
