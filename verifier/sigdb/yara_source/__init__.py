@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verifier.errors import LimitError
+from verifier.errors import LimitError, UsageError
 from verifier.limits import MIB
 from verifier.sigdb import sniff
 from verifier.sigdb.base import Effect, Family, File, Options, Record
+from verifier.sigdb.yara_sample import TEXT_ENGINE, of_text
 from verifier.sigdb.yara_source.rules import Rule, parse
 from verifier.sigdb.yara_source.tokens import Tokens
 from verifier.sigdb.yara_weakening import CLASSES, weakening
@@ -29,7 +30,10 @@ def records(file: File, options: Options) -> Iterator[Record]:
     """One record for each rule, import and include of a file."""
     if len(file.data) > SIZE:
         raise LimitError(f"Rules of {len(file.data)} bytes; {SIZE} are the most.")
-    scope = file.path if options.get("namespace") == ("file",) else ""
+    declared = options.get("namespace", ("one",))
+    if declared not in (("one",), ("file",)) or options.keys() - {"namespace"}:
+        raise UsageError("Rules of YARA have the option namespace alone: one or file.")
+    scope = file.path if declared == ("file",) else ""
     whole = (file.path, 0, len(file.data))
     document = parse(Tokens(bytes(file.data).decode("latin-1")))
     for name in sorted(set(document.imports)):
@@ -61,4 +65,6 @@ FAMILY = Family(
         "Comments, white space, and the order of rules, files, tags and strings.",
         "Ways to write the same number, text, hex string or modifier.",
     ),
+    engine=TEXT_ENGINE,
+    sample=of_text,
 )

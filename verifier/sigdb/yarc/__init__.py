@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from verifier.sigdb import sniff
 from verifier.sigdb.base import Effect, Family, File, Options, Record
+from verifier.sigdb.yara_sample import COMPILED_ENGINE, of_compiled
 from verifier.sigdb.yara_weakening import CLASSES, weakening
 from verifier.sigdb.yarc.arena import NAMES, RULES, Arena
 from verifier.sigdb.yarc.automaton import atoms
@@ -121,4 +122,6 @@ FAMILY = Family(
         "Where the automaton's states lie in its tables.",
     ),
     together="file",
+    engine=COMPILED_ENGINE,
+    sample=of_compiled,
 )

@@ -6,6 +6,7 @@ import contextlib
 import random
 import time
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,8 @@ import yara
 from tests.unit.sigdb.yara import engines, ruleset
 from verifier.errors import LimitError, ParseError
 from verifier.sigdb import family_of, named
-from verifier.sigdb.base import Effect, File
+from verifier.sigdb.base import Effect, File, Record
+from verifier.sigdb.difference import compare
 from verifier.sigdb.yarc import FAMILY, arena
 
 if TYPE_CHECKING:
@@ -96,11 +98,16 @@ def mutants(seed: int, count: int) -> list[tuple[ruleset.Source, ruleset.Source,
     return found
 
 
+@cache
+def compiled(file: ruleset.Source) -> list[Record]:
+    data = engines.libyara({file.namespace: file.text()})
+    return list(FAMILY.records(File("x", "x", memoryview(data)), engines.NO_OPTIONS))
+
+
 def test_one_changed_byte_is_exactly_that_rule() -> None:
     wrong = []
     for file, other, where in mutants(3, 200):
-        before, after = (engines.libyara({item.namespace: item.text()}) for item in (file, other))
-        found = engines.changes(FAMILY, before, after)
+        found = compare(FAMILY, compiled(file), compiled(other))
         if [item.where for item in found] != [where] or not found[0].weakening:
             wrong.append((where, found))
     assert not wrong

@@ -28,6 +28,7 @@ global private rule b { condition: filesize < 5MB }
 """
 
 
+@cache
 def compiled(text: str, namespace: str = "default") -> bytes:
     compiler = yara_x.Compiler(relaxed_re_syntax=True)
     compiler.new_namespace(namespace)
