@@ -54,6 +54,9 @@ def yarac(folder: Path, texts: Mapping[str, str], *options: str) -> bytes:
 
 def changes(family: Family, rebuilt: bytes, shipped: bytes, name: str = "rules") -> list[Change]:
     """What differs between two files of one family."""
+    if family.changes is not None:
+        files = [[File(name, name, memoryview(data))] for data in (rebuilt, shipped)]
+        return list(family.changes(*files, NO_OPTIONS))
     sides = [
         list(family.records(File(name, name, memoryview(data)), NO_OPTIONS))
         for data in (rebuilt, shipped)
