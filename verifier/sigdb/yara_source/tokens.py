@@ -28,6 +28,7 @@ _TOKEN = re.compile(
 _KINDS = {
     "number": NUMBER, "word": WORD, "name": NAME, "text": TEXT, "regex": REGEX, "sign": SIGN,
 }  # fmt: skip
+_ESCAPED = re.compile(r"\\.")
 _ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{2}|.)")
 _ESCAPES = {"t": "\t", "r": "\r", "n": "\n", '"': '"', "\\": "\\"}
 _HEX = re.compile(
@@ -132,7 +133,12 @@ def _canonical(group: str, word: str, start: int) -> str:
         raise ParseError(f"A name is longer than {_IDENTIFIER} characters", start)
     if group == "text":
         return repr(_unescaped(word[1:-1], start))
-    return word.replace("\\/", "/") if group == "regex" else word
+    return _ESCAPED.sub(_slash, word) if group == "regex" else word
+
+
+def _slash(found: re.Match[str]) -> str:
+    """Only a slash needs no backslash once the expression's end is known."""
+    return "/" if found[0] == "\\/" else found[0]
 
 
 def _number(word: str, start: int) -> str:

@@ -83,11 +83,11 @@ class _Reader:
             raise self.arena.error("The code of rules is out of order", CODE, at)
         start, stop = at, at + jump
         parts: list[str] = []
-        targets: list[int] = []
-        boundaries: set[int] = set()
+        targets: set[int] = set()
+        boundaries: list[int] = []
         at = end
         while True:
-            boundaries.add(at)
+            boundaries.append(at)
             known, end = self.instruction(at)
             if known.name == "match-rule":
                 break
@@ -95,11 +95,12 @@ class _Reader:
             at = end
         if end != stop or self.number(at + 1, opcodes.U64) != index:
             raise self.arena.error("The code of a rule ends elsewhere", CODE, start)
-        if not boundaries.issuperset(targets):
+        if not set(boundaries).issuperset(targets):
             raise self.arena.error("A condition jumps between instructions", CODE, start)
-        return "; ".join(_sorted_sets(parts)), end
+        inside = [at in targets for at in boundaries]
+        return "; ".join(_sorted_sets(parts, inside)), end
 
-    def shown(self, known: opcodes.Instruction, at: int, index: int, targets: list[int]) -> str:
+    def shown(self, known: opcodes.Instruction, at: int, index: int, targets: set[int]) -> str:
         """One instruction as text."""
         operand = known.operand
         if operand == opcodes.NOTHING and known.name != "halt":
@@ -108,7 +109,7 @@ class _Reader:
             return f"{known.name} {self.number(at + 1, operand):#x}"
         if operand == opcodes.JUMP:
             (jump,) = struct.unpack_from("<i", self.code, at + 1)
-            targets.append(at + jump)
+            targets.add(at + jump)
             return f"{known.name} {jump:+}"
         if operand == opcodes.PUSH:
             return f"push {self.pushed(at + 1, index)}"
@@ -196,18 +197,22 @@ def read(arena: Arena, rules: list[Rule], externals: set[str]) -> Code:
     return Code(conditions, reader.imports)
 
 
-def _sorted_sets(parts: list[str]) -> list[str]:
+def _sorted_sets(parts: list[str], inside: list[bool]) -> list[str]:
     """Put the members of each set of strings or rules in order: a set has none.
 
     The compiler pushes a mark and then the members; one that stands elsewhere
     is followed by what is done with it, so that two in a row are always a set.
+    No compiler jumps between members (`inside` tells for each part whether some
+    jump leads to it); where one does, their order is kept.
     """
     found: list[str] = []
+    at = 0
     for kind, group in groupby(parts, _member):
         members = list(group)
-        if kind and found and found[-1] == _SET:
+        if kind and found and found[-1] == _SET and not any(inside[at : at + len(members)]):
             members.sort()
         found += members
+        at += len(members)
     return found
 
 

@@ -94,6 +94,7 @@ def test_other_spellings_are_equal_and_compile_to_the_same(one: str, other: str)
         (STRINGS % "{ 0A ?B BB }", STRINGS % "{ 0A ?C BB }"),
         (STRINGS % "/ab/", STRINGS % "/ab/s"),
         (STRINGS % "/a b/", STRINGS % "/a  b/"),
+        (STRINGS % "/ab\\\\/", STRINGS % "/ab\\\\\\//"),
         (STRINGS % '"a b"', STRINGS % '"a  b"'),
         ('rule a { condition: "x" == "x y" }', 'rule a { condition: "x" == "x  y" }'),
         ("rule a { condition: 1 + 2 * 3 == 7 }", "rule a { condition: (1 + 2) * 3 == 7 }"),
@@ -173,6 +174,35 @@ def test_includes_and_imports_are_records_and_files_may_be_namespaces() -> None:
         ("1.yar", "a"),
     ]
     assert changes(text, 'import "pe" rule a { condition: true }') == ["include b/c.yar"]
+
+
+def moved(rebuilt: dict[str, str], shipped: dict[str, str], *declared: str) -> list[str]:
+    """Where two trees of files differ."""
+    assert FAMILY.changes is not None
+    sides = [
+        [File(path, path, memoryview(text.encode())) for path, text in side.items()]
+        for side in (rebuilt, shipped)
+    ]
+    options = {"namespace": declared} if declared else {}
+    return [item.where for item in FAMILY.changes(*sides, options)]
+
+
+def test_rules_may_move_between_files_unless_namespaces_matter() -> None:
+    one, other = "rule a { condition: true } ", "rule b { condition: false } "
+    three = "global rule c { condition: filesize > 1 } "
+    assert moved({"x": one + other}, {"x": other, "y": one}) == []
+    assert moved({"x": one + other, "z": three}, {"x": other, "y": one, "z": three}) == [
+        "x: a",
+        "y: a",
+    ]
+    assert moved({"x": one, "z": three}, {"x": three, "z": one}, "one") == []
+    assert moved({"x": one, "y": other}, {"x": other, "y": one}, "file") != []
+
+
+def test_rules_of_one_name_do_not_change_places() -> None:
+    one, other = "rule a { condition: true }", "rule a { condition: false }"
+    assert moved({"x": one, "y": other}, {"y": other, "x": one}) == []
+    assert moved({"x": one, "y": other}, {"x": other, "y": one}) == ["x: a", "y: a"]
 
 
 def test_a_change_is_placed_at_its_rule() -> None:
