@@ -85,6 +85,7 @@ class _Comparison:
         for aligned in align(self.shipped.layout, self.rebuilt.layout):
             self._span(aligned)
         differences = [*self.differences, *self.describer.finish()]
+        differences.extend(self.format.faults(self.shipped, self.rebuilt))
         if differences:
             differences.extend(self.format.explain(self.shipped, self.rebuilt))
         verdict = Verdict.EQUIVALENT

@@ -1,0 +1,99 @@
+"""ClamAV databases for tests: the signed ones of ClamAV's own tests, and ours beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from functools import cache
+from typing import TYPE_CHECKING
+
+from tests import realfiles
+from verifier.formats.clamav import archive, header, info, pack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAMES = (*(f"test-{number}.cvd" for number in range(1, 7)), "bytecode.cvd")
+OURS = pack.Fields("14 Nov 2023 22-13 +0000", 1, 7, 81, "auditor", 1_700_000_000)
+
+
+def folder() -> Path:
+    """Where ClamAV keeps the inputs of its unit tests."""
+    return realfiles.clamav_source() / "unit_tests/input"
+
+
+@cache
+def file(name: str) -> bytes:
+    """One of ClamAV's own databases or updates."""
+    inner = "bytecode_sigs" if name == "bytecode.cvd" else "freshclam_testfiles"
+    return (folder() / inner / name).read_bytes()
+
+
+def payload(data: bytes) -> bytes:
+    """The tar inside a database."""
+    return data[512:] if data[512:519] == b"COPYING" else zlib.decompress(data[512:], 31)
+
+
+def members(data: bytes) -> dict[str, bytes]:
+    """The members of a database by name, in order."""
+    tar = payload(data)
+    layout = archive.layout(memoryview(tar))
+    return {
+        each.label: tar[each.data : each.data + each.size] for each in layout.info.entries.values()
+    }
+
+
+def fields(data: bytes) -> pack.Fields:
+    """The header's fields, and all else that a packer chooses, of a shipped database."""
+    values = {each.name: each.value.decode() for each in header.read(data[:512])[0]}
+    inside = members(data)
+    (listing,) = (name for name in inside if name.endswith(".info"))
+    return pack.Fields(
+        values["time"],
+        *(int(values[name]) for name in ("version", "count", "level")),
+        values["builder"],
+        int(values["stime"]),
+        dsig=values["dsig"],
+        xfl=data[512 + 8],
+        order=tuple(info.layout(memoryview(inside[listing])).info.rows.values()),
+        listing=inside[listing],
+    )
+
+
+def source(data: bytes) -> dict[str, bytes]:
+    """The audited files that a database was packed from: its members without the list."""
+    return {name: each for name, each in members(data).items() if not name.endswith(".info")}
+
+
+def name_of(data: bytes) -> str:
+    """The database's own name: `test` or `bytecode`."""
+    (listing,) = (name for name in members(data) if name.endswith(".info"))
+    return listing.removesuffix(".info")
+
+
+def rebuilt(name: str, **changes: object) -> bytes:
+    """An unsigned database of the same source, packed by an auditor at another time."""
+    shipped = file(name)
+    theirs = fields(shipped)
+    ours = OURS._replace(version=theirs.version, level=theirs.level, order=theirs.order)
+    return pack.pack(name_of(shipped), source(shipped), ours._replace(**changes))
+
+
+def repacked(data: bytes, tar: bytes, **changes: bytes) -> bytes:
+    """`data` around another tar, with the MD5 made right and some header fields changed."""
+    body = tar if data[512:519] == b"COPYING" else pack.gzip(tar, data[520])
+    values = {each.name: each.value for each in header.read(data[:512])[0]}
+    values["md5"] = hashlib.md5(body).hexdigest().encode()
+    values.update(changes)
+    return b":".join(values.values()).ljust(512) + body
+
+
+def tar_of(data: bytes, **changes: bytes | None) -> bytes:
+    """The tar of a database with some members changed (by name with `_` for `.`), or left out."""
+    wanted = {name.replace(".", "_"): name for name in members(data)}
+    kept = {
+        name: changes.get(key, members(data)[name])
+        for key, name in wanted.items()
+        if changes.get(key, b"") is not None
+    }
+    return pack.tar((name, each) for name, each in kept.items() if each is not None)
