@@ -158,9 +158,9 @@ class _Comparison:
     def _agreeing(self, aligned: Aligned) -> None:
         """A field that both files have alike, but that may be wrong beside other shipped bytes."""
         patch, refusals = self.judge.settle(self.format, self.shipped, self.rebuilt, aligned)
-        wrong = [item for item in refusals if item.kind != "policy"]
-        if patch is None and wrong:
-            self.differences.append(self.describer.refused(aligned, wrong))
+        right = patch is not None or any(item.kind == "policy" for item in refusals)
+        if refusals and not right:
+            self.differences.append(self.describer.refused(aligned, refusals))
 
     def _differing(self, aligned: Aligned) -> None:
         patch, refusals = self.judge.settle(self.format, self.shipped, self.rebuilt, aligned)

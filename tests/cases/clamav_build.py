@@ -76,7 +76,12 @@ def rebuilt(name: str, **changes: object) -> bytes:
     shipped = file(name)
     theirs = fields(shipped)
     ours = OURS._replace(version=theirs.version, level=theirs.level, order=theirs.order)
-    return pack.pack(name_of(shipped), source(shipped), ours._replace(**changes))
+    return packed(shipped, ours._replace(**changes))
+
+
+def packed(shipped: bytes, chosen: pack.Fields) -> bytes:
+    """The source of a shipped database packed with these fields."""
+    return pack.pack(name_of(shipped), source(shipped), chosen)
 
 
 def repacked(data: bytes, tar: bytes, **changes: bytes) -> bytes:
@@ -97,3 +102,37 @@ def tar_of(data: bytes, **changes: bytes | None) -> bytes:
         if changes.get(key, b"") is not None
     }
     return pack.tar((name, each) for name, each in kept.items() if each is not None)
+
+
+def summed(tar: bytes, start: int) -> bytes:
+    """The tar with the checksum of the header at `start` made right."""
+    head = tar[start : start + 148] + b" " * 8 + tar[start + 156 : start + 512]
+    return tar[: start + 148] + b"%06o" % sum(head) + tar[start + 154 :]
+
+
+def update(data: bytes, signature: bytes, length: bytes) -> bytes:
+    """A cdiff with another signature and length of its script."""
+    magic, version, _, rest = data.split(b":", 3)
+    body = rest.rpartition(b":")[0]
+    return b":".join((magic, version, length, body, signature))
+
+
+def updates() -> tuple[bytes, bytes]:
+    """A signed update, and the one of the same script that an auditor made."""
+    shipped = file("test-2.cdiff")
+    return shipped, update(shipped, b"X", shipped.split(b":", 3)[2])
+
+
+def cld() -> tuple[bytes, bytes]:
+    """What freshclam makes of a database, and an auditor's one of the same source."""
+    shipped = file("test-6.cvd")
+    theirs = fields(shipped)._replace(md5="X", dsig="X", stored=True)
+    ours = OURS._replace(version=6, order=theirs.order, md5="X", stored=True)
+    return packed(shipped, theirs), packed(shipped, ours)
+
+
+def bare() -> tuple[bytes, bytes]:
+    """Two databases that are not compressed and have no list, with other headers."""
+    return tuple(
+        repacked(data, tar_of(data, test_info=None), md5=b"X", dsig=b"X") for data in cld()
+    )

@@ -22,6 +22,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _NUMBER = re.compile(rb"(0|[1-9][0-9]{0,9})\Z")
 _COUNT = re.compile(rb"(0|[1-9][0-9]{0,8})\Z")
 _BUILDER = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}\Z")
+_AS_REBUILT = Accepted("as in the rebuilt file")
 _LATEST = 253_402_214_400  # the last day that a four-digit year can write
 
 
@@ -38,8 +39,13 @@ def as_listed(question: Question) -> Answer:
 
 def time(question: Question) -> Answer:
     """The time of the field `stime`, written for one of the world's time zones."""
-    if (refused := _decided(question)) is not None:
-        return refused
+    if (known := _decided(question)) is not None:
+        return known
+    same = question.value == question.rebuilt_value
+    if same and _value(question.shipped, "header.stime") == _value(
+        question.rebuilt, "header.stime"
+    ):
+        return _AS_REBUILT
     found = _TIME.match(question.value)
     seconds = _stime(question.shipped)
     if not found or seconds is None:
@@ -57,8 +63,10 @@ def time(question: Question) -> Answer:
 
 def stime(question: Question) -> Answer:
     """Seconds since 1970 in plain decimal, within the rule's window."""
-    if (refused := _decided(question)) is not None:
-        return refused
+    if (known := _decided(question)) is not None:
+        return known
+    if question.value == question.rebuilt_value:
+        return _AS_REBUILT
     if not _NUMBER.match(question.value):
         return Refused("The time in seconds is no plain number.")
     return in_window(question, int(question.value))
@@ -66,8 +74,10 @@ def stime(question: Question) -> Answer:
 
 def count(question: Question) -> Answer:
     """A plain number of at most nine digits: what the packer's engine had loaded, no more."""
-    if (refused := _decided(question)) is not None:
-        return refused
+    if (known := _decided(question)) is not None:
+        return known
+    if question.value == question.rebuilt_value:
+        return _AS_REBUILT
     if not _COUNT.match(question.value):
         return Refused("The number of signatures is no plain number.")
     return Accepted("a plain number", free_all(question, "any number"))
@@ -75,8 +85,10 @@ def count(question: Question) -> Answer:
 
 def builder(question: Question) -> Answer:
     """One plain word of at most 32 characters."""
-    if (refused := _decided(question)) is not None:
-        return refused
+    if (known := _decided(question)) is not None:
+        return known
+    if question.value == question.rebuilt_value:
+        return _AS_REBUILT
     if not _BUILDER.match(question.value):
         return Refused("The builder's name is no plain word.")
     return Accepted("a plain word", free_all(question, "any plain word"))
