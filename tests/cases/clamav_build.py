@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from tests import realfiles
-from verifier.formats.clamav import archive, header, info, pack
+from verifier.formats.clamav import archive, header, pack, shipped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,19 +45,7 @@ def members(data: bytes) -> dict[str, bytes]:
 
 def fields(data: bytes) -> pack.Fields:
     """The header's fields, and all else that a packer chooses, of a shipped database."""
-    values = {each.name: each.value.decode() for each in header.read(data[:512])[0]}
-    inside = members(data)
-    (listing,) = (name for name in inside if name.endswith(".info"))
-    return pack.Fields(
-        values["time"],
-        *(int(values[name]) for name in ("version", "count", "level")),
-        values["builder"],
-        int(values["stime"]),
-        dsig=values["dsig"],
-        xfl=data[512 + 8],
-        order=tuple(info.layout(memoryview(inside[listing])).info.rows.values()),
-        listing=inside[listing],
-    )
+    return shipped.fields(memoryview(data))
 
 
 def source(data: bytes) -> dict[str, bytes]:
@@ -73,15 +61,14 @@ def name_of(data: bytes) -> str:
 
 def rebuilt(name: str, **changes: object) -> bytes:
     """An unsigned database of the same source, packed by an auditor at another time."""
-    shipped = file(name)
-    theirs = fields(shipped)
+    theirs = fields(file(name))
     ours = OURS._replace(version=theirs.version, level=theirs.level, order=theirs.order)
-    return packed(shipped, ours._replace(**changes))
+    return packed(file(name), ours._replace(**changes))
 
 
-def packed(shipped: bytes, chosen: pack.Fields) -> bytes:
+def packed(data: bytes, chosen: pack.Fields) -> bytes:
     """The source of a shipped database packed with these fields."""
-    return pack.pack(name_of(shipped), source(shipped), chosen)
+    return pack.pack(name_of(data), source(data), chosen)
 
 
 def repacked(data: bytes, tar: bytes, **changes: bytes) -> bytes:
@@ -119,16 +106,16 @@ def update(data: bytes, signature: bytes, length: bytes) -> bytes:
 
 def updates() -> tuple[bytes, bytes]:
     """A signed update, and the one of the same script that an auditor made."""
-    shipped = file("test-2.cdiff")
-    return shipped, update(shipped, b"X", shipped.split(b":", 3)[2])
+    data = file("test-2.cdiff")
+    return data, update(data, b"X", data.split(b":", 3)[2])
 
 
 def cld() -> tuple[bytes, bytes]:
     """What freshclam makes of a database, and an auditor's one of the same source."""
-    shipped = file("test-6.cvd")
-    theirs = fields(shipped)._replace(md5="X", dsig="X", stored=True)
+    data = file("test-6.cvd")
+    theirs = fields(data)._replace(md5="X", dsig="X", stored=True)
     ours = OURS._replace(version=6, order=theirs.order, md5="X", stored=True)
-    return packed(shipped, theirs), packed(shipped, ours)
+    return packed(data, theirs), packed(data, ours)
 
 
 def bare() -> tuple[bytes, bytes]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from verifier import content
 from verifier.checks.base import Accepted, Answer, Question, Refused, free_all
 from verifier.checks.numbers import in_window
+from verifier.formats.clamav.pack import MONTHS
 
 if TYPE_CHECKING:
     from verifier.content import Buffer
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 20
 _TIME = re.compile(rb"\d\d [A-Z][a-z]{2} \d{4} \d\d-\d\d ([+-])(\d\d)(\d\d)\Z")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _NUMBER = re.compile(rb"(0|[1-9][0-9]{0,9})\Z")
 _COUNT = re.compile(rb"(0|[1-9][0-9]{0,8})\Z")
 _BUILDER = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}\Z")
@@ -55,7 +55,7 @@ def time(question: Question) -> Answer:
         return Refused("It names a time zone that nobody lives in.")
     local = datetime.fromtimestamp(seconds, UTC) + timedelta(minutes=minutes)
     zone = (found[1] + found[2] + found[3]).decode()
-    text = f"{local:%d} {_MONTHS[local.month - 1]} {local.year:04} {local:%H-%M} {zone}"
+    text = f"{local:%d} {MONTHS[local.month - 1]} {local.year:04} {local:%H-%M} {zone}"
     if question.value != text.encode():
         return Refused("The time as text is not that of the field stime in any time zone.")
     return Accepted("the time of stime, in a time zone", free_all(question, "any time zone"))

@@ -23,6 +23,7 @@ ORDER = (
     *("ndb", "ndu", "ldb", "ldu", "sdb", "zmd", "rmd", "idb", "fp", "sfp", "gdb", "pdb", "wdb"),
     *("crb", "cdb", "imp"),
 )
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 BYTECODE = "bytecode"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,94}\Z")
 
