@@ -48,7 +48,8 @@ def compare_pair(
     shipped, rebuilt = content.view(pair.shipped), content.view(pair.rebuilt)
     if not siblings:
         siblings = {} if pair.ancestors else Beside(pair.shipped.path)
-    context = Context(siblings, settings.certificates, settings.pins, pair.ancestors)
+    name = pair.path.rpartition("/")[2]
+    context = Context(siblings, settings.certificates, settings.pins, pair.ancestors, name)
     return _Comparison(pair, shipped, rebuilt, settings, context).outcome()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.cases import Case
 from tests.cases import archive_build as archive
@@ -20,7 +20,11 @@ Pair = tuple[bytes, bytes]
 def cases() -> list[Case]:
     """All of them."""
     rows = [*CVD, *ALONE, *INFO, *TAR, *CDIFF]
-    return [
+    signed = [
+        Case("clamsign.signature", name, build, "caught" if where else "settled", where, _trusted)
+        for name, where, build in SIGN
+    ]
+    return signed + [
         Case(rule, name, build, "caught" if where else "settled", where)
         for rule, name, where, build in rows
     ]
@@ -224,4 +228,32 @@ CDIFF = [
         lambda: _update(_signature("test-2.cdiff"), rebuilt=b""),
     ),
     ("cdiff.dsig", "of another update", "dsig", lambda: _update(_signature("test-3.cdiff"))),
+]
+
+
+def _trusted() -> dict[str, Any]:
+    """Settings for a `.sign` whose database lies beside it."""
+    return {
+        "name": "test-6.cvd.sign",
+        "siblings": {"test-6.cvd": make.file(SHIPPED)},
+        "certificates": (make.authority("vendor").root,),
+    }
+
+
+SIGN = [
+    (
+        "an auditor's own",
+        "",
+        lambda: (make.sign_file(SHIPPED, "vendor"), make.sign_file(SHIPPED, "auditor")),
+    ),
+    (
+        "for another database",
+        "sign[0].signature",
+        lambda: (make.sign_file("test-5.cvd", "vendor"), make.sign_file(SHIPPED, "auditor")),
+    ),
+    (
+        "by a stranger",
+        "sign[0].signature",
+        lambda: (make.sign_file(SHIPPED, "stranger"), make.sign_file(SHIPPED, "auditor")),
+    ),
 ]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
+import base64
 import hashlib
+import shutil
+import subprocess
+import tempfile
 import zlib
 from functools import cache
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import NamedTuple
 
 from tests import realfiles
 from verifier.formats.clamav import archive, header, pack, shipped
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NAMES = (*(f"test-{number}.cvd" for number in range(1, 7)), "bytecode.cvd")
 OURS = pack.Fields("14 Nov 2023 22-13 +0000", 1, 7, 81, "auditor", 1_700_000_000)
@@ -123,3 +126,45 @@ def bare() -> tuple[bytes, bytes]:
     return tuple(
         repacked(data, tar_of(data, test_info=None), md5=b"X", dsig=b"X") for data in cld()
     )
+
+
+class Authority(NamedTuple):
+    """A root made here: its certificate (DER), and the files of a signer below it."""
+
+    root: bytes
+    chain: Path
+    key: Path
+
+
+@cache
+def authority(name: str) -> Authority:
+    """A root and a code-signing certificate below it, valid now; made by openssl once a run."""
+    place = Path(tempfile.mkdtemp(prefix=f"authority-{name}-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    (place / "ext").write_text("extendedKeyUsage=codeSigning\nkeyUsage=digitalSignature\n")
+    new = ["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-sha256", "-subj"]
+    root = ["-x509", "-days", "3650", "-keyout", "root.key", "-out", "root.pem"]
+    _run(place, [*new, f"/CN={name} root", *root])
+    _run(place, [*new, f"/CN={name} signer", "-keyout", "key.pem", "-out", "signer.csr"])
+    issue = ["-CA", "root.pem", "-CAkey", "root.key", "-CAcreateserial", "-days", "365"]
+    sign = ["openssl", "x509", "-req", "-in", "signer.csr", *issue, "-extfile", "ext"]
+    _run(place, [*sign, "-sha256", "-out", "signer.pem"])
+    der = _run(place, ["openssl", "x509", "-in", "root.pem", "-outform", "DER"])
+    return Authority(der, place / "signer.pem", place / "key.pem")
+
+
+@cache
+def sign_file(name: str, by: str) -> bytes:
+    """A `.sign` over one of ClamAV's databases: openssl's PKCS #7, as ClamAV 1.5 writes it.
+
+    ClamAV 1.4.3 brings no such file, so this is made here.
+    """
+    owner = authority(by)
+    (owner.key.parent / "data").write_bytes(file(name))
+    smime = ["openssl", "smime", "-sign", "-binary", "-in", "data", "-outform", "DER"]
+    blob = _run(owner.key.parent, [*smime, "-signer", str(owner.chain), "-inkey", str(owner.key)])
+    return b"#clamsign-1.0\n220:255:pkcs7-pem:" + base64.b64encode(blob) + b"\n"
+
+
+def _run(place: Path, command: list[str]) -> bytes:
+    return subprocess.run(command, cwd=place, check=True, capture_output=True).stdout

@@ -34,6 +34,7 @@ CHECKS: dict[str, str] = {
     "clamav-tar-chksum": "clamav:tar_chksum",
     "clamav-tar-size": "clamav:tar_size",
     "clamav-time": "clamav:time",
+    "clamsign": "clamsign:signature",
     "elf-build-id": "elf:build_id",
     "elf-build-id-hash": "elf:build_id_hash",
     "elf-debugaltlink": "elf:debugaltlink",
