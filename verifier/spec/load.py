@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verifier.errors import UsageError
-from verifier.spec import databases, model
+from verifier.spec import clamav, databases, model
 from verifier.spec.locator import Locator
 from verifier.spec.table import Table
 
@@ -66,8 +66,8 @@ def _check_together(spec: model.Spec, top: Table) -> None:
     build, sandbox = spec.build, spec.sandbox
     if build.recipe == "debian" and spec.source.kind != "debian":
         raise top.error("build.recipe", "debian needs a source of kind debian")
-    if build.recipe == "command" and spec.source.kind == "debian":
-        raise top.error("build.recipe", "command cannot build a source of kind debian yet")
+    if build.recipe != "debian" and spec.source.kind == "debian":
+        raise top.error("build.recipe", f"{build.recipe} cannot build a source of kind debian yet")
     if sandbox.kind == "host" and (sandbox.root != "host-tools" or build.packages):
         raise top.error("sandbox.kind", "host has no root: drop sandbox.root and build.packages")
     if build.packages and sandbox.root == "host-tools":
@@ -202,9 +202,15 @@ def _debian_build(table: Table) -> model.BuildPlan:
     )
 
 
+def _clamav_build(table: Table) -> model.BuildPlan:
+    packages = table.items("packages", functools.partial(_package, table), ())
+    return clamav.build(table, packages)
+
+
 _BUILDS: dict[str, Callable[[Table], model.BuildPlan]] = {
     "command": _command_build,
     "debian": _debian_build,
+    "clamav-db": _clamav_build,
 }
 
 
