@@ -40,7 +40,12 @@ class Entry(NamedTuple):
     module: str  # of this package, with the Family as FAMILY
 
 
-FAMILIES: tuple[Entry, ...] = (Entry("suricata", sniff.suricata, "suricata"),)
+FAMILIES: tuple[Entry, ...] = (
+    Entry("suricata", sniff.suricata, "suricata"),
+    Entry("yara", sniff.yara, "yara_source"),
+    Entry("yarc", sniff.yarc, "yarc"),
+    Entry("yarx", sniff.yarx, "yarx"),
+)
 
 
 @cache

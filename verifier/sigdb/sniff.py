@@ -50,3 +50,27 @@ def _lines(data: Buffer, *, comments: bool = False) -> Iterator[bytes]:
     for line in head.split(b"\n"):
         if line.strip() and line.lstrip().startswith(b"#") == comments:
             yield line
+
+
+def yarc(_name: str, data: Buffer) -> bool:
+    """Rules compiled by libyara 4: magic, one of its versions, and twelve buffers."""
+    return len(data) > 150 and bytes(data[:4]) == b"YARA" and data[4] < 32 and data[5] == 12
+
+
+_HEAD = 1 << 16  # bytes that are looked at
+_YARA = re.compile(
+    rb"(?:[ \t\r\n]+|//[^\n]*+|/\*[^*]*+\*++(?:[^/*][^*]*+\*++)*+/)*+"
+    rb"(?:rule|private|global|import|include)[ \t\r\n\"]"
+)
+
+
+def yara(name: str, data: Buffer) -> bool:
+    """YARA rules as text: their ending, and a rule, import or include before all else."""
+    if not name.lower().endswith((".yar", ".yara")):
+        return False
+    return _YARA.match(bytes(data[:_HEAD])) is not None
+
+
+def yarx(_name: str, data: Buffer) -> bool:
+    """Rules compiled by YARA-X: magic, and a version that can be one."""
+    return len(data) > 12 and bytes(data[:8]) == b"YARA-X\0\0" and bytes(data[10:12]) == b"\0\0"
