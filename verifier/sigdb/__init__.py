@@ -15,6 +15,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.errors import UsageError
+from verifier.sigdb import sniff
 from verifier.sigdb.base import Family
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Entry(NamedTuple):
     module: str  # of this package, with the Family as FAMILY
 
 
-FAMILIES: tuple[Entry, ...] = ()
+FAMILIES: tuple[Entry, ...] = (Entry("clamav", sniff.clamav, "clamav"),)
 
 
 @cache
