@@ -37,7 +37,7 @@ _CLAMAV = {
     "ign": rb"[!-~]+",
     "ign2": rb"[!-~]+",
     "pdb": rb"[RH][0-9a-fA-F]{0,3}:.+",
-    "gdb": rb"S[0-9a-fA-F]{0,3}:[PFW]:[0-9a-fA-F]{64}.*",
+    "gdb": rb"S[0-9a-fA-F]{0,3}:[PFW]:[0-9a-fA-F]{8}.*",
     "wdb": rb"[XYM][0-9a-fA-F]{0,3}:.+",
     "cbc": rb"ClamBC[\x60-\x7c]+jb:[0-9]{1,9}",
 }

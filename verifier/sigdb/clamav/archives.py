@@ -9,7 +9,7 @@ import re
 
 from verifier.errors import ParseError
 from verifier.sigdb.base import Record
-from verifier.sigdb.clamav import text
+from verifier.sigdb.clamav import posix, text
 
 _CONTAINER = (
     "container", "container-size", "file-name", "stored-size", "real-size",
@@ -21,8 +21,7 @@ _METADATA = (
 )  # fmt: skip
 _NUMBERS = frozenset({"encrypted", "real-size", "stored-size", "method", "position", "depth"})
 _RANGE = re.compile(r"([0-9]{1,10})(?:-([0-9]{1,10}))?")
-_TYPE = re.compile(r"\*|CL_TYPE_[A-Z0-9_]+")
-_HEX = re.compile(r"[0-9a-fA-F]{1,8}")
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2}){1,4}")
 _ICON = re.compile(r"[0-9a-fA-F]{124}")
 
 
@@ -32,14 +31,20 @@ def container(line: bytes, scope: str) -> Record:
     if not 10 <= len(fields) <= 12:
         raise ParseError(f"A container signature has {len(fields)} fields instead of 10 to 12")
     values = dict(zip(_CONTAINER, fields[1:10], strict=True))
-    if not _TYPE.fullmatch(values["container"]):
+    if values["container"] != "*" and values["container"] not in text.FILE_TYPES:
         raise ParseError("The container is no file type")
+    _expression(values["file-name"])
     for name in _RANGES:
         values[name] = _range(values[name], name)
     if values["encrypted"] not in {"0", "1", "*"}:
         raise ParseError("The encryption flag is neither 0, 1 nor *")
     body = (*values.items(), *text.levels(fields, 10))
     return Record(scope, text.name_of(fields[0]), body)
+
+
+def _expression(value: str) -> None:
+    if value != "*":
+        posix.check(value)
 
 
 def _range(value: str, name: str) -> str:
@@ -58,6 +63,7 @@ def metadata(line: bytes, scope: str) -> Record:
     if len(fields) != 9:
         raise ParseError(f"A metadata signature has {len(fields)} fields instead of 9")
     values = dict(zip(_METADATA, fields[1:], strict=True))
+    _expression(values["file-name"])
     for name in _NUMBERS:
         values[name] = text.star(values[name], f"The field {name}")
     if values["crc32"] != "*":

@@ -5,7 +5,7 @@ Source: libclamav 1.4 (`readdb.c: cli_loadign`, `cli_chkign`, `cli_signorm`,
 keeps a pointer into its line buffer where the last MD5 stood. A later line
 without MD5 is checked against whatever the buffer then holds at that place,
 so the buffer is simulated here. Of several entries for one name one alone is
-asked: mostly the first, see `_rank`.
+asked: mostly the last, see `_rank`.
 """
 
 from __future__ import annotations
@@ -99,11 +99,11 @@ class Ignored:
         found = [item for item in self._entries.get(normal(name), ()) if item[1] <= at]
         if not found:
             return False
-        md5 = min(found, key=lambda item: (item[0], -item[1]))[2]
+        md5 = max(found, key=lambda item: (item[0], -item[1]))[2]
         return not md5 or hashlib.md5(line, usedforsecurity=False).hexdigest() == md5
 
     def _rank(self, name: bytes) -> int:
-        """Where in the name the matcher meets the entry; it asks the one it meets first.
+        """Where in the name the matcher meets the entry; it asks the one it meets last.
 
         Each entry is filed under the first three-byte block of its name that no
         entry uses yet, else under the first block, before those already there.

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from verifier.sigdb.clamav.kinds import Kind
     from verifier.sigdb.clamav.profile import Profile
 
+_NEVER_EMPTY = frozenset({"ftm", "pwdb"})
+
 
 class Part(NamedTuple):
     """One file that the engine reads, and how many ignore entries it had read before."""
@@ -162,6 +164,7 @@ def effective(found: Side, profile: Profile, scopes: frozenset[str] | None = Non
     for part in found.parts:
         if scopes is not None and part.scope not in scopes:
             continue
+        before = len(loaded)
         for line, record in placed(part.file, file_records(part.file)):
             kept = profile.gate(record)
             if kept is None:
@@ -170,6 +173,8 @@ def effective(found: Side, profile: Profile, scopes: frozenset[str] | None = Non
             (silenced if off else loaded).append(kept)
             if len(loaded) + len(silenced) > text.RECORDS:
                 raise LimitError(f"More than {text.RECORDS:,} records to be compared one by one.")
+        if part.scope in _NEVER_EMPTY and len(loaded) == before:
+            raise ParseError(f"{part.file.path}: without an entry that counts, it is refused", 0)
     if scopes is None or "ign" in scopes:
         loaded += found.entries
     return Loaded(filetypes.ordered(loaded), silenced)

@@ -17,8 +17,7 @@ _RANGES = frozenset({"Engine", "FileSize", "EntryPoint", "NumberOfSections"})
 _TYPES = frozenset({"Container", "HandlerType"})
 _NAMES = frozenset({"IconGroup1", "IconGroup2"})
 _RANGE = re.compile(r"[0-9]{1,10}-[0-9]{1,10}")
-_TYPE = re.compile(r"CL_TYPE_[A-Z0-9_]+")
-_TYPE_CHAIN = re.compile(r"CL_TYPE_[A-Z0-9_]+(?:>CL_TYPE_[A-Z0-9_]+){0,15}")
+_CHAIN = 15
 _ATTRIBUTES = 10
 _MACRO = re.compile(r"\$\{[0-9]{1,9}-[0-9]{1,9}\}(?:[0-2]?[0-9]|3[01])\$")
 _COMPARE = re.compile(
@@ -107,9 +106,10 @@ def _known(name: str, value: str) -> bool:
         if not _RANGE.fullmatch(value):
             raise ParseError(f"{name} is no range")
     elif name in _TYPES:
-        return _TYPE.fullmatch(value) is not None
+        return value in text.FILE_TYPES
     elif name == "Intermediates":
-        return _TYPE_CHAIN.fullmatch(value) is not None
+        chain = value.split(">")
+        return len(chain) <= _CHAIN and text.FILE_TYPES.issuperset(chain)
     else:
         return name in _NAMES
     return True

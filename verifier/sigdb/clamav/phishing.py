@@ -9,11 +9,12 @@ import re
 
 from verifier.errors import ParseError
 from verifier.sigdb.base import Effect, Record
-from verifier.sigdb.clamav import text
+from verifier.sigdb.clamav import posix, text
 
 _LEVELS = re.compile(r"([0-9]{0,9})-([0-9]{0,9})")
 _FLAGS = re.compile(r"[0-9a-fA-F]{0,3}")
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
+_PREFIX = re.compile(r"[0-9a-fA-F]{8}|[0-9a-fA-F]{64}")
 
 
 def entry(line: bytes, scope: str) -> Record:
@@ -23,14 +24,17 @@ def entry(line: bytes, scope: str) -> Record:
     if not colon or not rest:
         raise ParseError("A line of a phishing list is no flags:pattern")
     letter, flags = head[:1], head[1:]
-    if letter not in ("XYMS" if scope == "wdb" else "RHS") or not _FLAGS.fullmatch(flags):
+    letters = frozenset("XYMS" if scope == "wdb" else "RHS")
+    if letter not in letters or not _FLAGS.fullmatch(flags):
         raise ParseError("The flags of a phishing list are unknown")
     effect = Effect.ALLOW if scope == "wdb" else Effect.DETECT
+    if letter in "RXY":
+        posix.check(rest)
     if letter == "S":
         kind, _, digest = rest.partition(":")
         if kind not in (("W",) if scope == "wdb" else ("W", "F", "P")):
             raise ParseError("A hashed URL is of no known kind")
-        if not _HASH.fullmatch(digest):
+        if not (_PREFIX if kind == "P" else _HASH).fullmatch(digest):
             raise ParseError("The hash of a URL is no SHA-256 in hex")
         rest = f"{kind}:{digest.lower()}"
         effect = Effect.ALLOW if kind == "W" else effect

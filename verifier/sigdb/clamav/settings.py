@@ -11,9 +11,9 @@ from verifier.errors import ParseError
 from verifier.sigdb.base import Effect, Record
 from verifier.sigdb.clamav import logical, pattern, text
 
-_TYPE = re.compile(r"CL_TYPE_[A-Z0-9_]+")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
 _SWITCH = re.compile(r"([A-Z]{2,12}):0x([0-9a-fA-F]{1,8})((?::[0-9]{1,9}){0,2})")
+_CONTAINERS = frozenset({"CL_TYPE_ANY", "CL_TYPE_ZIP", "CL_TYPE_RAR"})
 _MODULES = frozenset(
     {"PE", "ELF", "MACHO", "ARCHIVE", "DOCUMENT", "MAIL", "OTHER", "PHISHING", "BYTECODE"}
     | {"STATS", "PCRE"}
@@ -27,9 +27,9 @@ def file_type(line: bytes, scope: str) -> Record:
         raise ParseError(f"A file type has {len(fields)} fields instead of 6 to 8")
     levels = text.levels(fields, 6)
     magic = str(text.number(fields[0], "The kind of magic"))
-    if not _TYPE.fullmatch(fields[4]) or not _TYPE.fullmatch(fields[5]):
-        raise ParseError("A file type is not named CL_TYPE_…")
     if not levels or text.bounds(levels[0][1])[0] <= text.LEVEL:
+        if not text.FILE_TYPES.issuperset(fields[4:6]):
+            raise ParseError("The engine knows no such file type")
         if magic in {"0", "4"}:
             text.number(fields[1], "The offset")
             if not _HEX.fullmatch(fields[2]):
@@ -49,6 +49,8 @@ def password(line: bytes, scope: str) -> Record:
         raise ParseError("A password has not four fields")
     written = fields[1] if "Target:" in fields[1] else f"{fields[1]},Target:0"
     attributes = logical.description(written)
+    if attributes.get("Container", "CL_TYPE_ANY") not in _CONTAINERS:
+        raise ParseError("Passwords are for zip and RAR archives alone")
     storage = str(text.number(fields[2], "The way of storing"))
     secret = fields[3].lower() if storage == "1" else fields[3]
     if storage == "1" and not _HEX.fullmatch(secret):
