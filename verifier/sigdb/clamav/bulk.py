@@ -8,16 +8,16 @@ are made and compared as those of small lists are.
 
 from __future__ import annotations
 
-from functools import cache
+import re
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.errors import ParseError
 from verifier.sigdb.base import Change
-from verifier.sigdb.clamav import ignore, kinds, load, pairs, text
+from verifier.sigdb.clamav import blocks, checked, ignore, kinds, load, pairs, text
 
 if TYPE_CHECKING:
-    import re
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from verifier.sigdb.base import Record
     from verifier.sigdb.clamav.kinds import Kind
@@ -28,13 +28,15 @@ GROUPS: tuple[tuple[str, ...], ...] = (
     *(("hdb", "hdu"), ("mdb", "mdu"), ("ndb", "ndu"), ("ldb", "ldu")),
     *(("sdb",), ("db",), ("fp",), ("imp",)),
 )
-TOLD = 50_000  # lines of one side that are judged one by one; the rest is counted
+TOLD = 10_000  # lines of one side that are judged one by one; the rest is counted
+_RETURNS = re.compile(rb"\r+\n")
+_COMMENT = re.compile(rb"^#[^\n]*\n", re.MULTILINE)
 
 
-class _Lines(NamedTuple):
-    """The lines of one set on one side that the engine acts on."""
+class _Text(NamedTuple):
+    """The lines of one set on one side that the engine acts on, and those switched off."""
 
-    loaded: list[list[bytes]]
+    loaded: list[bytes]
     silenced: list[bytes]
 
 
@@ -68,7 +70,7 @@ def _group(
             continue
         yield from _uncounted(scope, found)
         before += _records(found.lost[:TOLD], kind, old, profile)
-        after += _records(found.come[:TOLD], kind, new, profile)
+        after += _records(found.come[:TOLD], kind, new, profile, offsets=True)
         common = _records(found.beside, kind, new, profile)
         before += common
         after += common
@@ -94,174 +96,141 @@ def _uncounted(scope: str, found: _Difference) -> Iterator[Change]:
 
 
 def _difference(scope: str, kind: Kind, old: Side, new: Side) -> _Difference:
-    mine = _lines(scope, kind, old, strict=True)
-    theirs = _lines(scope, kind, new, strict=False)
-    lost, come = _unequal(mine.loaded, theirs.loaded)
+    mine = _text(scope, kind, old, strict=True)
+    theirs = _text(scope, kind, new, strict=False)
+    lost, come, common = blocks.unequal(mine.loaded, theirs.loaded)
+    _check_come(kind, come, new)
     if len(lost) + len(come) > TOLD:
-        lost, come = _folded(scope, lost, come)
-    _validate(kind, come, new, scope)
-    beside: list[bytes] = []
-    off: list[list[bytes]] = [[], []]
-    if lost or come:
-        keys = {kinds.key_of(line, scope) for line in (*lost[:TOLD], *come[:TOLD])}
-        beside = _with_keys(scope, mine.loaded, keys, set(lost))[:TOLD]
-        off = [
-            [line for line in lines if kinds.key_of(line, scope) in keys][:TOLD]
-            for lines in (mine.silenced, theirs.silenced)
-        ]
+        lost, come, common = blocks.unequal(
+            _folded(mine.loaded, scope), _folded(theirs.loaded, scope)
+        )
+    if not lost and not come:
+        return _Difference([], [], [], ([], []))
+    keys = {kinds.key_of(line, scope) for line in (*lost[:TOLD], *come[:TOLD])}
+    beside = blocks.with_keys(common, kinds.KEYS[scope], keys)[:TOLD]
+    off = [
+        [line for line in lines if kinds.key_of(line, scope) in keys][:TOLD]
+        for lines in (mine.silenced, theirs.silenced)
+    ]
     return _Difference(lost, come, beside, (off[0], off[1]))
 
 
-def _unequal(mine: list[list[bytes]], theirs: list[list[bytes]]) -> tuple[list[bytes], list[bytes]]:
-    """Lines of one side alone, each once, in the order of the files."""
-    if mine == theirs:
-        return [], []
-    known = set().union(*mine)
-    come = dict.fromkeys(line for lines in theirs for line in lines if line not in known)
-    del known
-    other = set().union(*theirs)
-    lost = dict.fromkeys(line for lines in mine for line in lines if line not in other)
-    return list(lost), list(come)
+def _folded(texts: list[bytes], scope: str) -> list[bytes]:
+    """The same texts, with hex digits in lower case."""
+    grammar = kinds.CAPITALS.get(scope)
+    if grammar is None:
+        return texts
+    return [grammar.sub(_lower, text) if grammar.search(text) else text for text in texts]
 
 
-def _folded(scope: str, lost: list[bytes], come: list[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """The same without lines that differ in the case of their hex digits alone."""
-    mine = {_fold(line, scope): line for line in lost}
-    theirs = {_fold(line, scope): line for line in come}
-    return (
-        [line for known, line in mine.items() if known not in theirs],
-        [line for known, line in theirs.items() if known not in mine],
-    )
+def _lower(found: re.Match[bytes]) -> bytes:
+    return found.group().lower() if b"(" not in found.group() else found.group()
 
 
-def _fold(line: bytes, scope: str) -> bytes:
-    if scope in {"ldb", "ldu", "db"}:
-        return line
-    place = 1 if scope in {"mdb", "mdu"} else 3 if scope in {"ndb", "ndu", "sdb"} else 0
-    fields = line.split(b":")
-    if place < len(fields) and b"(" not in fields[place]:
-        fields[place] = fields[place].lower()
-    return b":".join(fields)
-
-
-def _with_keys(
-    scope: str, loaded: list[list[bytes]], keys: set[bytes], but: set[bytes]
-) -> list[bytes]:
-    key_of = kinds.key_of
-    if scope in {"hdb", "hdu", "fp", "imp"} and not any(key.isupper() for key in keys):
-        found = [
-            line for lines in loaded for line in lines if line.partition(b":")[0].lower() in keys
-        ]
-    else:
-        found = [line for lines in loaded for line in lines if key_of(line, scope) in keys]
-    return [line for line in found if line not in but]
-
-
-def _lines(scope: str, kind: Kind, side: Side, *, strict: bool) -> _Lines:
+def _text(scope: str, kind: Kind, side: Side, *, strict: bool) -> _Text:
     """The lines of a set that one side loads; with `strict`, each is checked."""
-    found = _Lines([], [])
+    found = _Text([], [])
     for part in side.parts:
         if part.scope != scope:
             continue
-        lines = load.lines_of(part.file, kind).lines
+        raw = _raw(part, kind)
         if strict:
-            _check(part, kind, lines)
-        if any(line.startswith(b"#") for line in lines):
-            lines = [line for line in lines if not line.startswith(b"#")]
+            try:
+                checked.whole(raw, kind)
+            except ParseError as error:
+                raise _at_its_place(error, part) from error
         if part.ignored:
-            lines = _without_ignored(side.ignored, part, lines, found.silenced)
-        found.loaded.append(lines)
+            raw = _without_ignored(side.ignored, part, raw, found.silenced)
+        found.loaded.append(raw)
     return found
 
 
+def _raw(part: Part, kind: Kind) -> bytes:
+    """A file as the loader reads it: whole lines, no comments, no carriage returns at ends."""
+    raw = bytes(part.file.data)
+    text.refuse_nul(raw, part.file)
+    if part.file.container:
+        raw = raw[: raw.rfind(b"\n") + 1]
+    elif raw and not raw.endswith(b"\n"):
+        raw += b"\n"
+    if not raw:
+        raise ParseError(f"{part.file.path}: a file without a line makes the engine refuse all", 0)
+    try:
+        checked.lengths(raw, kind)
+    except ParseError as error:
+        raise ParseError(f"{part.file.path}: {error}", error.offset) from error
+    if b"\r" in raw:
+        raw = _RETURNS.sub(b"\n", raw)
+    if raw.startswith(b"#") or b"\n#" in raw:
+        raw = _COMMENT.sub(b"", raw)
+    return raw
+
+
+def _at_its_place(error: ParseError, part: Part) -> ParseError:
+    line = error.line if isinstance(error, checked.BadLineError) else b""
+    offset = text.offset_of(bytes(part.file.data), line) if line else None
+    return ParseError(f"{part.file.path}: {error}", offset)
+
+
 def _without_ignored(
-    ignored: ignore.Ignored, part: Part, lines: list[bytes], silenced: list[bytes]
-) -> list[bytes]:
+    ignored: ignore.Ignored, part: Part, raw: bytes, silenced: list[bytes]
+) -> bytes:
     names = ignored.names(part.ignored)
     off: set[bytes] = set()
+    lines = raw.split(b"\n")
     for line in lines:
         name = kinds.name_of(line, part.scope)
         if (name in names or ignore.normal(name) in names) and ignored.covers(
             name, line, part.ignored
         ):
             off.add(line)
-    silenced += off
-    return [line for line in lines if line not in off] if off else lines
+    silenced += sorted(off)
+    return b"\n".join(line for line in lines if line not in off) if off else raw
 
 
-@cache
-def _quick(quick: bytes) -> re.Pattern[bytes]:
-    return kinds.whole_lines(quick)
-
-
-def _check(part: Part, kind: Kind, lines: list[bytes]) -> None:
-    """Check every line: in one go what plainly fits, and the rest one by one."""
-    if not kind.quick:
-        _one_by_one(part, kind, lines)
+def _check_come(kind: Kind, lines: list[bytes], side: Side) -> None:
+    """Check the lines that the shipped side alone has."""
+    if not lines:
         return
-    raw = bytes(part.file.data)
-    grammar = _quick(kind.quick)
-    at = 0
-    while True:
-        found = grammar.match(raw, at)
-        at = found.end() if found else at
-        end = raw.find(b"\n", at)
-        if end < 0:
-            break
-        _one_by_one(part, kind, [raw[at:end].rstrip(b"\r")])
-        at = end + 1
-    if at < len(raw) and not part.file.container:
-        _one_by_one(part, kind, [raw[at:].rstrip(b"\r")])
+    try:
+        checked.whole(b"\n".join([*lines, b""]), kind)
+    except ParseError as error:
+        line = error.line if isinstance(error, checked.BadLineError) else b""
+        for part in side.parts:
+            if part.scope == kind.scope and text.offset_of(bytes(part.file.data), line) >= 0:
+                raise _at_its_place(error, part) from error
+        raise
 
 
-def _one_by_one(part: Part, kind: Kind, lines: Iterable[bytes]) -> None:
-    for line in lines:
-        if line.startswith(b"#"):
-            continue
-        try:
-            kind.parse(line, kind.scope)
-        except ParseError as error:
-            offset = text.offset_of(bytes(part.file.data), line)
-            raise ParseError(f"{part.file.path}: {error}", offset) from error
-
-
-def _validate(kind: Kind, lines: list[bytes], side: Side, scope: str) -> None:
-    """Check lines that the shipped side alone has."""
-    for line in lines:
-        try:
-            kind.parse(line, kind.scope)
-        except ParseError as error:
-            path, offset = _place(line, side, scope)
-            raise ParseError(f"{path}: {error}", offset) from error
-
-
-def _place(line: bytes, side: Side, scope: str) -> tuple[str, int]:
-    for part in side.parts:
-        if part.scope == scope:
-            offset = text.offset_of(bytes(part.file.data), line)
-            if offset >= 0:
-                return part.file.path, offset
-    return "", -1
-
-
-def _records(lines: list[bytes], kind: Kind, side: Side | None, profile: Profile) -> list[Record]:
+def _records(
+    lines: list[bytes], kind: Kind, side: Side | None, profile: Profile, *, offsets: bool = False
+) -> list[Record]:
     """The records of some lines, as the profile loads them, with their places."""
-    places = _places(set(lines), side, kind.scope) if side else {}
+    places = _places(set(lines), side, kind.scope, offsets=offsets) if side else {}
     found: list[Record] = []
     for line in lines:
         record = kind.parse(line, kind.scope)
         kept = profile.gate(record) if record else None
         if kept:
-            found.append(kept._replace(place=places.get(line, ("", 0, len(line)))))
+            place = places.get(line) or (_first_path(side, kind.scope), 0, len(line))
+            found.append(kept._replace(place=place))
     return found
 
 
-def _places(lines: set[bytes], side: Side, scope: str) -> dict[bytes, tuple[str, int, int]]:
+def _first_path(side: Side | None, scope: str) -> str:
+    parts = side.parts if side else ()
+    return next((part.file.path for part in parts if part.scope == scope), "")
+
+
+def _places(
+    lines: set[bytes], side: Side, scope: str, *, offsets: bool
+) -> dict[bytes, tuple[str, int, int]]:
     """Where lines stand first, by one pass over the files."""
     found: dict[bytes, tuple[str, int, int]] = {}
-    for part in side.parts:
-        if part.scope != scope:
-            continue
+    parts = [part for part in side.parts if part.scope == scope]
+    if len(parts) == 1 and not offsets:
+        return {line: (parts[0].file.path, 0, len(line)) for line in lines}
+    for part in parts:
         raw = bytes(part.file.data)
         if len(lines) < 8:
             for line in lines - set(found):
@@ -269,10 +238,10 @@ def _places(lines: set[bytes], side: Side, scope: str) -> dict[bytes, tuple[str,
                 if at >= 0:
                     found[line] = (part.file.path, at, len(line))
             continue
-        at = 0
-        for piece in raw.split(b"\n"):
+        pieces = raw.split(b"\n")
+        starts = accumulate((len(piece) + 1 for piece in pieces), initial=0)
+        for piece, at in zip(pieces, starts, strict=False):
             line = piece.rstrip(b"\r")
             if line in lines and line not in found:
                 found[line] = (part.file.path, at, len(line))
-            at += len(piece) + 1
     return found

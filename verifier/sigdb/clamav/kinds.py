@@ -39,6 +39,13 @@ SECTION_LINE = (
     rb"(?:" + _SIZED + rb":" + _DIGEST + rb":" + _NAME + _LEVELS
     + rb"|\*:" + _DIGEST + rb":" + _NAME + _STARRED + rb")"
 )  # fmt: skip
+_SUB = (
+    rb"(?:" + _PLACE + rb":)?+" + _BYTES + rb"{2}(?:\?\?|" + _BYTES + rb")*+"
+    rb"(?:" + _GAP + _BYTES + rb"{2}(?:\?\?|" + _BYTES + rb")*+)*+(?:::[iwfa]{1,4})?+"
+)  # fmt: skip
+LOGICAL_LINE = (
+    _NAME + rb";[A-Za-z0-9:,_>-]++;[0-9()&|=<>,]++(?:;" + _SUB + rb")++"
+)  # what attributes and logic say is left to the caller
 BODY_LINE = _NAME + rb":" + _TARGET + rb":" + _BODY + _LEVELS
 
 
@@ -85,8 +92,8 @@ LINES: dict[str, Kind] = {
     "msb": _BY_SCOPE["mdb"],
     "msu": _BY_SCOPE["mdu"],
     "db": Kind("db", bodies.plain),
-    "ldb": Kind("ldb", logical.signature, limit=text.LOGICAL_LINE),
-    "ldu": Kind("ldu", logical.signature, limit=text.LOGICAL_LINE),
+    "ldb": Kind("ldb", logical.signature, LOGICAL_LINE, limit=text.LOGICAL_LINE),
+    "ldu": Kind("ldu", logical.signature, LOGICAL_LINE, limit=text.LOGICAL_LINE),
     "cdb": Kind("cdb", archives.container),
     "zmd": Kind("zmd", archives.metadata),
     "rmd": Kind("rmd", archives.metadata),
@@ -118,19 +125,29 @@ def name_of(line: bytes, scope: str) -> bytes:
     return line.partition(b"=" if scope == "db" else b":")[0]
 
 
+KEYS = {
+    **dict.fromkeys(("hdb", "hdu", "fp", "imp"), re.compile(rb"^([^:\n]*):", re.MULTILINE)),
+    **dict.fromkeys(("mdb", "mdu"), re.compile(rb"^[^:\n]*:([^:\n]*)", re.MULTILINE)),
+    **dict.fromkeys(
+        ("ndb", "ndu", "sdb"), re.compile(rb"^[^:\n]*:[^:\n]*:[^:\n]*:([^:\n]*)", re.MULTILINE)
+    ),
+    **dict.fromkeys(("ldb", "ldu"), re.compile(rb"^[^;\n]*;[^;\n]*;([^\n]*)", re.MULTILINE)),
+    "db": re.compile(rb"^[^=\n]*=([^\n]*)", re.MULTILINE),
+}
+"""What a line detects, roughly, in lower case: equal for any two lines that detect the same."""
+
+_CAPITAL = rb"(?=[^:\n]*[A-F])[0-9a-fA-F?*{}()|!\[\]-]+"
+CAPITALS = {
+    **dict.fromkeys(("hdb", "hdu", "fp", "imp"), re.compile(rb"^" + _CAPITAL, re.MULTILINE)),
+    **dict.fromkeys(("mdb", "mdu"), re.compile(rb"(?<=:)" + _CAPITAL + rb"(?=:)", re.MULTILINE)),
+    **dict.fromkeys(
+        ("ndb", "ndu", "sdb"), re.compile(rb"(?<=:)" + _CAPITAL + rb"(?=[:\n])", re.MULTILINE)
+    ),
+}
+"""Fields of hex digits of which some are capitals."""
+
+
 def key_of(line: bytes, scope: str) -> bytes:
-    """What a line detects, roughly: equal for any two lines that detect the same."""
-    if scope in {"mdb", "mdu"}:
-        return b"".join(line.split(b":", 2)[1:2]).lower()
-    if scope in {"hdb", "hdu", "fp", "imp"}:
-        return line.partition(b":")[0].lower()
-    if scope in {"ldb", "ldu"}:
-        return b"".join(line.split(b";", 2)[2:]).lower()
-    if scope == "db":
-        return line.partition(b"=")[2].lower()
-    return b"".join(line.split(b":", 4)[3:4]).lower()
-
-
-def whole_lines(quick: bytes) -> re.Pattern[bytes]:
-    """A pattern for any number of quick lines and comments, each with its newline."""
-    return re.compile(rb"(?:(?:" + quick + rb"|#[^\n]*+)\r?+\n)*+")
+    """The key of one line; see `KEYS`."""
+    found = KEYS[scope].match(line.lower())
+    return found.group(1) if found else b""

@@ -40,12 +40,7 @@ def record(line: str, scope: str, *, spare: bool = False) -> Record:
     if len(fields) < 4:
         raise ParseError("A logical signature has fewer than four fields")
     subs = fields[3:]
-    expression = logic.parse(fields[2])
-    count = expression.highest + 1
-    if len(subs) > logic.MAX_SUBSIGNATURES or count > len(subs):
-        raise ParseError("Too many subsignatures, or one that the logic names is missing")
-    if count != len(subs) and not spare:
-        raise ParseError(f"The logic names {count} subsignatures, and {len(subs)} are there")
+    named(fields[2], len(subs), spare=spare)
     attributes = description(fields[1])
     low = text.bounds(attributes.get("levels", ""))[0]
     later = low > text.LEVEL or "unsupported" in attributes
@@ -55,6 +50,13 @@ def record(line: str, scope: str, *, spare: bool = False) -> Record:
     for index, sub in enumerate(subs):
         body.append((f"sub{index}", sub if later else subsignature(sub, index, target)))
     return Record(scope, text.name_of(fields[0]), tuple(body))
+
+
+def named(expression: str, count: int, *, spare: bool = False) -> None:
+    """Check that the logic names as many subsignatures as there are, or fewer if `spare`."""
+    wanted = logic.parse(expression).highest + 1
+    if count > logic.MAX_SUBSIGNATURES or wanted > count or (wanted != count and not spare):
+        raise ParseError(f"The logic names {wanted} subsignatures, and {count} are there")
 
 
 def _fields(line: str) -> list[str]:

@@ -10,11 +10,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from verifier.errors import LimitError, ParseError
+from verifier.errors import ParseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from verifier.sigdb.base import File
 
 LEVEL = 216  # functionality level of ClamAV 1.4; lines for later engines are read leniently
@@ -22,19 +20,16 @@ ANY_LEVEL = 10**9
 LINE = 8190  # the loader's buffer (FILEBUFF) less newline and NUL
 LOGICAL_LINE = 32766
 RECORDS = 400_000  # of one side, outside the formats that are compared in bulk
-FILE_TYPES = frozenset(
-    f"CL_TYPE_{name}"
-    for name in (
-        "7Z 7ZSFX ALZ ANY APM ARJ ARJSFX AUTOIT BINARY_DATA BINHEX BZ CABSFX CPIO_CRC "
-        "CPIO_NEWC CPIO_ODC CPIO_OLD CRYPTFF DMG EGG EGGSFX ELF GIF GPT GRAPHICS GZ HTML "
-        "HTML_UTF16 HWP3 HWPOLE2 IGNORED INTERNAL ISHIELD_MSI ISO9660 JAVA JPEG LHA_LZH LNK "
-        "MACHO MACHO_UNIBIN MAIL MBR MHTML MSCAB MSCHM MSEXE MSOLE2 MSSZDD NULSFT OLD_TAR "
-        "ONENOTE OOXML_HWP OOXML_PPT OOXML_WORD OOXML_XL PART_ANY PART_HFSPLUS PDF PNG "
-        "POSIX_TAR PS PYTHON_COMPILED RAR RARSFX RIFF RTF SCRENC SCRIPT SFX SIS SWF "
-        "TEXT_ASCII TEXT_UTF16BE TEXT_UTF16LE TEXT_UTF8 TIFF TNEF UDF UUENCODED XAR XDP "
-        "XML_HWP XML_WORD XML_XL XZ ZIP ZIPSFX"
-    ).split()  # noqa: SIM905 - a paragraph reads better than ninety lines
+_FILE_TYPES = (
+    "7Z 7ZSFX ALZ ANY APM ARJ ARJSFX AUTOIT BINARY_DATA BINHEX BZ CABSFX CPIO_CRC CPIO_NEWC "
+    "CPIO_ODC CPIO_OLD CRYPTFF DMG EGG EGGSFX ELF GIF GPT GRAPHICS GZ HTML HTML_UTF16 HWP3 "
+    "HWPOLE2 IGNORED INTERNAL ISHIELD_MSI ISO9660 JAVA JPEG LHA_LZH LNK MACHO MACHO_UNIBIN MAIL "
+    "MBR MHTML MSCAB MSCHM MSEXE MSOLE2 MSSZDD NULSFT OLD_TAR ONENOTE OOXML_HWP OOXML_PPT "
+    "OOXML_WORD OOXML_XL PART_ANY PART_HFSPLUS PDF PNG POSIX_TAR PS PYTHON_COMPILED RAR RARSFX "
+    "RIFF RTF SCRENC SCRIPT SFX SIS SWF TEXT_ASCII TEXT_UTF16BE TEXT_UTF16LE TEXT_UTF8 TIFF "
+    "TNEF UDF UUENCODED XAR XDP XML_HWP XML_WORD XML_XL XZ ZIP ZIPSFX"
 )
+FILE_TYPES = frozenset(f"CL_TYPE_{name}" for name in _FILE_TYPES.split())
 """What libclamav 1.4 knows (`filetypes.c`)."""
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _HEX_CLASS = re.compile(r"\([BLW]\)")
@@ -66,9 +61,7 @@ def extension(file: File) -> str:
 def split(file: File) -> Lines:
     """Cut a file as the loader does; ParseError for a NUL, at which it would stop reading."""
     raw = bytes(file.data)
-    place = raw.find(b"\0")
-    if place >= 0:
-        raise ParseError("A NUL stands in the text, where the loader stops reading", place)
+    refuse_nul(raw, file)
     lines = raw.split(b"\n")
     rest = lines.pop()
     if b"\r" in raw:
@@ -79,6 +72,13 @@ def split(file: File) -> Lines:
         return Lines(lines, rest)
     lines.append(rest.rstrip(b"\r"))
     return Lines(lines, None)
+
+
+def refuse_nul(raw: bytes, file: File) -> None:
+    """ParseError for a NUL in text."""
+    place = raw.find(b"\0")
+    if place >= 0:
+        raise ParseError(f"{file.path}: a NUL, at which the loader stops reading a line", place)
 
 
 def offset_of(data: bytes, line: bytes) -> int:
@@ -151,13 +151,3 @@ def lower_hex(text: str) -> str:
         start, end = found.span()
         low = low[:start] + found.group() + low[end:]
     return low
-
-
-def counted(limit: int, what: str) -> Callable[[int], None]:
-    """A check that raises LimitError once more than `limit` are counted."""
-
-    def check(count: int) -> None:
-        if count > limit:
-            raise LimitError(f"More than {limit:,} {what}.")
-
-    return check
