@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from verifier.sigdb import sniff
 from verifier.sigdb.base import Family
-from verifier.sigdb.clamav import changes, weaken
+from verifier.sigdb.clamav import changes, sample, weaken
 
 FAMILY = Family(
     name="clamav",
@@ -27,4 +27,6 @@ FAMILY = Family(
         "what stands behind the last newline of a container's member: the loader drops it",
     ),
     changes=changes.changes,
+    engine=sample.ENGINE,
+    sample=sample.sample,
 )
