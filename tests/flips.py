@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.cases import archive_build, elf_build, pe_files
+from tests.cases import archive_build, clamav_build, elf_build, pe_files
 from tests.cases.elf_permute import locals_reversed
 from tests.support import STRICT, compare_bytes
 from verifier.model import Policy, Verdict
@@ -98,8 +98,24 @@ SUBJECTS = (
     Subject("gzip", "gzip", lambda: _streams("gzip", "-9", "-1")),
     Subject("xz", "xz", lambda: _streams("xz", "-9", "-0")),
     Subject("bzip2", "bzip2", lambda: Made(*_bzip2())),
+    Subject("cvd", "ClamAV CVD, signed", lambda: _database("test-6.cvd")),
+    Subject("cvd-strict", "ClamAV CVD, its own list", lambda: _with_list("test-1.cvd"), STRICT),
+    Subject("cld", "ClamAV CLD", lambda: Made(*clamav_build.cld())),
+    Subject("cud", "ClamAV CLD without list", lambda: Made(*clamav_build.bare())),
+    Subject("cdiff", "ClamAV update", lambda: Made(*clamav_build.updates())),
     Subject("zstd", "zstd", lambda: _streams("zstd", "-3", "-1")),
 )
+
+
+def _database(name: str) -> Made:
+    return Made(clamav_build.file(name), clamav_build.rebuilt(name))
+
+
+def _with_list(name: str) -> Made:
+    """Header and list as shipped: all but the vendor's legacy signature is made here."""
+    shipped = clamav_build.file(name)
+    fields = clamav_build.fields(shipped)._replace(dsig="X")
+    return Made(shipped, clamav_build.packed(shipped, fields))
 
 
 def _libraries() -> tuple[bytes, bytes]:

@@ -63,9 +63,10 @@ def compare_bytes(
 ) -> Tree:
     """Compare two files and all that is in them: the real pipeline, within this process.
 
-    `siblings` (name to bytes) are files that lie beside the shipped one.
+    `siblings` (name to bytes) are files that lie beside the shipped one, `name` is its own.
     """
     beside: dict[str, bytes] = settings.pop("siblings", {})
+    called: str = settings.pop("name", "file")
     with tempfile.TemporaryDirectory(prefix="compare-") as work:
         paths = []
         for name, data in (("shipped", shipped), ("rebuilt", rebuilt)):
@@ -79,7 +80,7 @@ def compare_bytes(
             path.write_bytes(data)
         chosen = Settings(policy=policy or Policy(), work=work, today="2026-01-01", **settings)
         try:
-            (root,) = Pipeline(lambda _confined: Inline(chosen)).run([files("file", *paths)])
+            (root,) = Pipeline(lambda _confined: Inline(chosen)).run([files(called, *paths)])
             nodes = list(root.walk())
             return Tree(tuple(node.frozen() for node in nodes), tuple(map(_base, nodes)))
         finally:

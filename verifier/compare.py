@@ -53,7 +53,8 @@ def compare_pair(
     shipped, rebuilt = content.view(pair.shipped), content.view(pair.rebuilt)
     if not siblings:
         siblings = {} if pair.ancestors else Beside(pair.shipped.path)
-    context = Context(siblings, settings.certificates, settings.pins, pair.ancestors)
+    name = pair.path.rpartition("/")[2]
+    context = Context(siblings, settings.certificates, settings.pins, pair.ancestors, name)
     return _Comparison(pair, shipped, rebuilt, settings, context).outcome()
 
 
@@ -92,6 +93,7 @@ class _Comparison:
         for aligned in align(self.shipped.layout, self.rebuilt.layout):
             self._span(aligned)
         differences = [*self.differences, *self.describer.finish()]
+        differences.extend(self.format.faults(self.shipped, self.rebuilt))
         if differences:
             differences.extend(self.format.explain(self.shipped, self.rebuilt))
         verdict = Verdict.EQUIVALENT
@@ -204,9 +206,9 @@ class _Comparison:
     def _agreeing(self, aligned: Aligned) -> None:
         """A field that both files have alike, but that may be wrong beside other shipped bytes."""
         patch, refusals = self.judge.settle(self.format, self.shipped, self.rebuilt, aligned)
-        wrong = [item for item in refusals if item.kind != "policy"]
-        if patch is None and wrong:
-            self.differences.append(self.describer.refused(aligned, wrong))
+        right = patch is not None or any(item.kind == "policy" for item in refusals)
+        if refusals and not right:
+            self.differences.append(self.describer.refused(aligned, refusals))
 
     def _differing(self, aligned: Aligned) -> None:
         patch, refusals = self.judge.settle(self.format, self.shipped, self.rebuilt, aligned)

@@ -23,13 +23,15 @@ class Context(NamedTuple):
 
     `siblings` are shipped files next to this one, by their path in the container
     or directory; `certificates` (DER) and `pins` (SHA-256, hex) are the signers
-    that the auditor expects; `ancestors` the formats around this file, outermost first.
+    that the auditor expects; `ancestors` the formats around this file, outermost first;
+    `name` the last part of its path.
     """
 
     siblings: Mapping[str, Ref] = {}
     certificates: tuple[bytes, ...] = ()
     pins: tuple[str, ...] = ()
     ancestors: tuple[str, ...] = ()
+    name: str = ""
 
 
 class Question(NamedTuple):

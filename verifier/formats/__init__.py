@@ -40,6 +40,10 @@ FORMATS: tuple[Entry, ...] = (
     Entry("zstd", magic.zstd, "zstd:FORMAT"),
     Entry("zip", magic.zipped, "zip:FORMAT"),
     Entry("tar", magic.tar, "tar:FORMAT"),
+    Entry("cvd", magic.cvd, "clamav.cvd:FORMAT"),
+    Entry("clamav-tar", magic.clamav_tar, "clamav.archive:FORMAT"),
+    Entry("cdiff", magic.cdiff, "clamav.cdiff:FORMAT"),
+    Entry("clamsign", magic.clamsign, "clamav.sign:FORMAT"),
     Entry("raw", magic.anything, "raw:FORMAT"),
 )
 
@@ -48,6 +52,7 @@ FORMATS: tuple[Entry, ...] = (
 ROLES: dict[str, Entry] = {
     "record": Entry("record", magic.nothing, "rows:RECORD"),
     "md5sums": Entry("md5sums", magic.nothing, "rows:MD5SUMS"),
+    "clamav-info": Entry("clamav-info", magic.nothing, "clamav.info:FORMAT"),
 }
 
 
@@ -88,7 +93,7 @@ def of_role(role: str) -> Format | None:
 
 def role_in(pair: Pair, container: Format, member: str) -> str:
     """The role of `member` in a container at `pair`; empty for ordinary members."""
-    if container.name not in {"tar", "zip"}:
+    if container.name not in {"tar", "zip", "clamav-tar"}:
         return ""
     from verifier.formats import roles  # noqa: PLC0415 - only archives give roles
 

@@ -75,6 +75,8 @@ class Format(NamedTuple):
     `follows` lists fields whose right value follows from other bytes of the same
     file: their rules are asked even where both files agree, since a value that
     was right for the rebuilt bytes is wrong beside shipped ones that differ.
+    `faults` names what is wrong with the shipped file even where the rebuilt one
+    has it too: what loaders let pass, and nobody may rely on.
     `wraps` names the format that this one appends to (a signature after an ELF
     object): beside a file of this format, one of that format counts as one
     with nothing appended, and `layout` takes it.
@@ -85,6 +87,7 @@ class Format(NamedTuple):
     layout: Callable[[Buffer], Layout]
     describe: Callable[[Side, Side, Span, Run], Difference] = describe_bytes
     explain: Callable[[Side, Side], tuple[Difference, ...]] = explain_nothing
+    faults: Callable[[Side, Side], tuple[Difference, ...]] = explain_nothing
     container: bool = False
     families: tuple[str, ...] = ()
     follows: frozenset[str] = frozenset()

@@ -15,6 +15,7 @@ AR: Final = b"!<arch>\n"
 AR_THIN: Final = b"!<thin>\n"
 ELF: Final = b"\x7fELF"
 MODULE: Final = b"~Module signature appended~\n"
+CLAMAV: Final = b"ClamAV-VDB:"
 XZ: Final = b"\xfd7zXZ\0"
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _ET_REL: Final = 1
@@ -83,6 +84,31 @@ def zipped(data: Buffer) -> bool:
 def tar(data: Buffer) -> bool:
     """The magic of the first header."""
     return len(data) >= 512 and bytes(data[257:262]) == b"ustar"
+
+
+def cvd(data: Buffer) -> bool:
+    """ClamAV's database header, which is 512 bytes without a newline."""
+    head = bytes(data[:512])
+    return len(head) == 512 and head[:11] == CLAMAV and b"\n" not in head
+
+
+def clamav_tar(data: Buffer) -> bool:
+    """A tar header as ClamAV writes it: empty from its checksum on, which is right."""
+    block = bytes(data[:512])
+    if len(block) < 512 or not block[0] or any(block[154:]) or not block[148:154].isdigit():
+        return False
+    total = sum(block[:148]) + 8 * 32
+    return block[148:154] == b"%06o" % total
+
+
+def cdiff(data: Buffer) -> bool:
+    """The first word of an update of a ClamAV database."""
+    return bytes(data[:12]) == b"ClamAV-Diff:"
+
+
+def clamsign(data: Buffer) -> bool:
+    """The first word of a signature file beside a ClamAV database."""
+    return bytes(data[:10]) == b"#clamsign-"
 
 
 def anything(_data: Buffer) -> bool:

@@ -41,6 +41,7 @@ class Entry(NamedTuple):
 
 
 FAMILIES: tuple[Entry, ...] = (
+    Entry("clamav", sniff.clamav, "clamav"),
     Entry("suricata", sniff.suricata, "suricata"),
     Entry("yara", sniff.yara, "yara_source"),
     Entry("yarc", sniff.yarc, "yarc"),

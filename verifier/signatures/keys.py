@@ -176,6 +176,17 @@ def check_key(spki: Node) -> None:
         raise SignatureError(f"A public key is refused: {error}", spki.offset) from error
 
 
+def rsa_numbers(spki: bytes) -> tuple[int, int] | None:
+    """Modulus and exponent of the key in this SubjectPublicKeyInfo; None if it is not RSA's."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415
+
+    key, _ = _load(spki)
+    if not isinstance(key, RSAPublicKey):
+        return None
+    numbers = key.public_numbers()
+    return numbers.n, numbers.e
+
+
 def verify(spki: bytes, how: Scheme, signature: bytes, digest: bytes) -> bool:
     """Whether `signature` is the key's over a message with this hash.
 

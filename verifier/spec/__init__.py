@@ -10,6 +10,7 @@ from verifier.spec.locator import Locator
 from verifier.spec.model import (
     ArchiveSource,
     Artifact,
+    ClamavBuild,
     CommandBuild,
     DebianArchive,
     DebianBuild,
@@ -27,6 +28,7 @@ from verifier.spec.model import (
 __all__ = [
     "ArchiveSource",
     "Artifact",
+    "ClamavBuild",
     "CommandBuild",
     "DebianArchive",
     "DebianBuild",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verifier.errors import UsageError
-from verifier.spec import databases, model, yara
+from verifier.spec import clamav, databases, model, yara
 from verifier.spec.locator import Locator
 from verifier.spec.table import Table
 
@@ -67,8 +67,7 @@ def _check_together(spec: model.Spec, top: Table) -> None:
     if build.recipe == "debian" and spec.source.kind != "debian":
         raise top.error("build.recipe", "debian needs a source of kind debian")
     if build.recipe != "debian" and spec.source.kind == "debian":
-        text = f"{build.recipe} cannot build a source of kind debian yet"
-        raise top.error("build.recipe", text)
+        raise top.error("build.recipe", f"{build.recipe} cannot build a source of kind debian yet")
     if sandbox.kind == "host" and (sandbox.root != "host-tools" or build.packages):
         raise top.error("sandbox.kind", "host has no root: drop sandbox.root and build.packages")
     if build.packages and sandbox.root == "host-tools":
@@ -205,6 +204,11 @@ def _debian_build(table: Table) -> model.BuildPlan:
     )
 
 
+def _clamav_build(table: Table) -> model.BuildPlan:
+    packages = table.items("packages", functools.partial(_package, table), ())
+    return clamav.build(table, packages)
+
+
 def _yara_build(table: Table) -> model.BuildPlan:
     return yara.read(table, table.items("packages", functools.partial(_package, table), ()))
 
@@ -212,6 +216,7 @@ def _yara_build(table: Table) -> model.BuildPlan:
 _BUILDS: dict[str, Callable[[Table], model.BuildPlan]] = {
     "command": _command_build,
     "debian": _debian_build,
+    "clamav-db": _clamav_build,
     "yara": _yara_build,
 }
 

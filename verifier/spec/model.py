@@ -95,6 +95,31 @@ class DebianBuild:
     recipe: str = "debian"
 
 
+@dataclass(frozen=True, slots=True)
+class ClamavBuild:
+    """A ClamAV database `database` of the signature files in `directory` of the source.
+
+    `packer` is "own" or "sigtool". The header's fields come from the database at `shipped`, or
+    are `version`, `level`, `builder`, `time` and `signatures`. `stored` packs a bare tar, as
+    freshclam does; `leave_out` are globs of signature files that the packer may pass over.
+    """
+
+    database: str
+    output: str
+    directory: str = "."
+    packer: str = "own"
+    shipped: Path | None = None
+    version: int = 0
+    level: int = 0
+    builder: str = ""
+    time: dt.datetime | None = None
+    signatures: int = 0
+    stored: bool = False
+    leave_out: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    recipe: str = "clamav-db"
+
+
 YARA_ENGINES = {
     "yara": "yarac of the sandbox",
     "yara-python": "libyara in a wheel from PyPI",
@@ -120,7 +145,7 @@ class YaraBuild:
     recipe: str = "yara"
 
 
-BuildPlan = CommandBuild | DebianBuild | YaraBuild
+BuildPlan = CommandBuild | DebianBuild | ClamavBuild | YaraBuild
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from verifier.content import Buffer
 
 _GZIP_HEADER, _GZIP_TRAILER = 10, 8
+_CLAMAV = frozenset({"cvd", "cdiff"})
 _XZ_DICTIONARIES = {  # of liblzma's presets, bytes
     256 << 10: (0,),
     1 << 20: (1,),
@@ -38,6 +39,10 @@ def of(codec: str, stream: Buffer, payload: int, context: str) -> Iterator[Candi
 
 
 def _deflate(context: str) -> Iterator[Candidate]:
+    if context in _CLAMAV:
+        for level in (9, 6):
+            start = partial(_zlib, level, 8, filtered=True)
+            yield Candidate(f"zlib -{level} (Z_FILTERED, as sigtool)", start)
     gnu = [
         Candidate(
             f"GNU gzip -{level}n",
@@ -54,10 +59,11 @@ def _deflate(context: str) -> Iterator[Candidate]:
     yield from gnu if context == "gzip" else gnu[:3]
 
 
-def _zlib(level: int, memory: int) -> Compressor:
+def _zlib(level: int, memory: int, *, filtered: bool = False) -> Compressor:
     import zlib  # noqa: PLC0415 - few runs need encoders
 
-    return zlib.compressobj(level, zlib.DEFLATED, -15, memory)
+    strategy = zlib.Z_FILTERED if filtered else zlib.Z_DEFAULT_STRATEGY
+    return zlib.compressobj(level, zlib.DEFLATED, -15, memory, strategy)
 
 
 def _xz(stream: Buffer) -> Iterator[Candidate]:

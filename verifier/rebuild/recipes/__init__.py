@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from verifier.rebuild.recipes.clamav_db import ClamavDatabase
 from verifier.rebuild.recipes.command import Command
 from verifier.rebuild.recipes.debian import Debian
 from verifier.rebuild.recipes.yara import Yara
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from verifier.rebuild.recipes.base import Recipe
 
 RECIPES: dict[str, type[Recipe]] = {
+    "clamav-db": ClamavDatabase,
     "command": Command,
     "debian": Debian,
     "yara": Yara,

@@ -1,0 +1,240 @@
+"""ClamAV's databases: real ones, what loaders let pass, flips, and damaged ones."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import tarfile
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cases import clamav_build as make
+from tests.support import STRICT, compare_bytes
+from verifier import formats
+from verifier.errors import VerifierError
+from verifier.formats.clamav import archive, cdiff, cvd, header, info, pack
+from verifier.model import Policy, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+UPDATES = tuple(f"test-{number}.cdiff" for number in range(2, 7))
+
+
+@pytest.mark.parametrize("name", [*make.NAMES, *UPDATES])
+def test_every_byte_lies_in_one_span(name: str) -> None:
+    data = memoryview(make.file(name))
+    kind = formats.sniff(data)
+    assert kind.name == name.rpartition(".")[2]
+    spans = kind.layout(data).spans
+    assert [span.offset for span in spans[1:]] == [span.end for span in spans[:-1]]
+    assert (spans[0].offset, spans[-1].end) == (0, len(data))
+
+
+@pytest.mark.parametrize("name", make.NAMES)
+def test_the_tar_is_what_other_readers_see(name: str) -> None:
+    tar = make.payload(make.file(name))
+    assert formats.recognise(memoryview(tar)) == "clamav-tar"
+    with tarfile.open(fileobj=BytesIO(tar)) as other:
+        seen = {each.name: other.extractfile(each).read() for each in other}  # type: ignore[union-attr]
+    assert seen == make.members(make.file(name))
+
+
+@pytest.mark.parametrize("name", make.NAMES)
+def test_source_and_shipped_fields_make_the_shipped_file(name: str) -> None:
+    """The vendor's signature then stands over bytes that the auditor made."""
+    shipped = make.file(name)
+    assert make.packed(shipped, make.fields(shipped)) == shipped
+
+
+@pytest.mark.parametrize("name", make.NAMES)
+def test_an_auditors_own_packing_is_equivalent(name: str) -> None:
+    found = compare_bytes(make.file(name), make.rebuilt(name))
+    assert found.verdict is Verdict.EQUIVALENT, found.differences
+    evidence = {patch.rule: patch.evidence for patch in found.patches}
+    assert "ClamAV's database key (RSA-1024)" in evidence["cvd.dsig"]
+    assert "covers no byte of the header" in evidence["cvd.dsig"]
+    assert "ClamAV's .info key (RSA-2048)" in evidence["clamav-info.dsig"]
+    assert {signer.verified for member in found.members for signer in member.signers} == {True}
+
+
+@pytest.mark.parametrize("name", make.NAMES)
+def test_the_signature_alone_passes_the_strict_policy(name: str) -> None:
+    """Beside the vendor's own list nothing is left to choose but the time zone of the header."""
+    shipped = make.file(name)
+    rebuilt = make.packed(shipped, make.fields(shipped)._replace(dsig="X"))
+    found = compare_bytes(shipped, rebuilt, STRICT)
+    assert found.verdict is Verdict.EQUIVALENT, found.differences
+    assert sum(patch.free_bytes for patch in found.patches) == 0
+    assert "cvd.dsig" in found.rules
+
+
+def test_one_signature_less_is_the_only_difference() -> None:
+    found = compare_bytes(make.file("test-6.cvd"), make.rebuilt("test-5.cvd", version=6))
+    assert found.verdict is Verdict.DIFFERENT
+    assert any(where.startswith("file!/test.ndb: ") for where in found.where())
+    assert not any("dsig" in where for where in found.where())
+
+
+def test_an_unsigned_database_where_the_source_side_is_signed() -> None:
+    found = compare_bytes(make.rebuilt("test-6.cvd"), make.file("test-6.cvd"))
+    kinds = {item.kind for item in found.differences}
+    assert found.verdict is Verdict.DIFFERENT
+    assert "signature-missing" in kinds
+
+
+@pytest.mark.parametrize("field", ["version", "level"])
+def test_what_engines_act_on_must_be_equal(field: str) -> None:
+    found = compare_bytes(make.rebuilt("test-6.cvd", **{field: 90}), make.rebuilt("test-6.cvd"))
+    assert {f"file: header.{field}", f"file!/test.info: header.{field}"} <= set(found.where())
+
+
+def _tar(change: Callable[[list[tuple[str, bytes]]], None]) -> tuple[bytes, bytes]:
+    shipped, rebuilt = make.cld()
+    parts = list(make.members(shipped).items())
+    change(parts)
+    return shipped[:512] + pack.tar(parts), rebuilt
+
+
+GAPS = {
+    "database-listed-missing": ("test.ndb", lambda parts: parts.pop(11)),
+    "database-member-duplicate": ("test.ndb#2", lambda parts: parts.append(("test.ndb", b""))),
+    "database-member-foreign": ("note.txt", lambda parts: parts.append(("note.txt", b"x"))),
+    "database-member-unlisted": ("more.fp", lambda parts: parts.append(("more.fp", b"x"))),
+}
+
+
+@pytest.mark.parametrize("kind", GAPS)
+def test_what_the_loader_lets_pass_is_told(kind: str) -> None:
+    where, change = GAPS[kind]
+    found = compare_bytes(*_tar(change))
+    assert found.verdict is Verdict.DIFFERENT
+    assert (kind, where) in {(item.kind, item.where) for item in found.differences}
+
+
+@pytest.mark.parametrize("kind", GAPS)
+def test_it_is_told_even_where_the_rebuild_has_it_too(kind: str) -> None:
+    where, change = GAPS[kind]
+    one, other = make.cld()
+    both = []
+    for data in (one, other):
+        parts = list(make.members(data).items())
+        change(parts)
+        both.append(data[:512] + pack.tar(parts))
+    found = compare_bytes(*both)
+    assert (kind, where) in {(item.kind, item.where) for item in found.differences}
+
+
+@pytest.mark.parametrize("kind", ["database-listed-missing", "database-member-duplicate"])
+def test_clamav_itself_lets_it_pass(kind: str, tmp_path: Path) -> None:
+    """The engine of this machine calls the database fine, dropped and doubled members included."""
+    shipped, _ = _tar(GAPS[kind][1])
+    (tmp_path / "test.cld").write_bytes(shipped)
+    said = subprocess.run(
+        ["sigtool", "--info", "test.cld"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "Verification OK" in said.stdout, said
+
+
+def test_entries_after_an_empty_block_are_seen() -> None:
+    """The loader stops there; tar, told to ignore zeros, unpacks them."""
+    shipped, rebuilt = make.cld()
+    found = compare_bytes(shipped + bytes(512) + pack.tar([("test.fp", b"x")]), rebuilt)
+    assert found.verdict is Verdict.DIFFERENT
+    assert any("tail" in where for where in found.where())
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [(100, b"0000644\0"), (136, b"1"), (156, b"0"), (257, b"ustar"), (0, b"a/b"), (124, b"+1")],
+)
+def test_a_header_that_clamav_does_not_write_is_refused(at: int, value: bytes) -> None:
+    tar = make.payload(make.file("test-1.cvd"))
+    with pytest.raises(VerifierError):
+        archive.layout(memoryview(tar[:at] + value + tar[at + len(value) :]))
+
+
+def test_bytes_after_the_gzip_or_the_list_are_refused() -> None:
+    shipped = make.file("test-1.cvd")
+    with pytest.raises(VerifierError, match="follow the compressed database"):
+        cvd.layout(memoryview(shipped + b"\0"))
+    listing = make.members(shipped)["test.info"]
+    with pytest.raises(VerifierError, match="neither a member's"):
+        info.layout(memoryview(listing + b"test.fp:1:" + b"0" * 64 + b"\n"))
+    with pytest.raises(VerifierError, match="signature of an update is too long"):
+        cdiff.layout(memoryview(make.file("test-2.cdiff") + b"a" * 10))
+
+
+def _variants(data: bytes, chance: random.Random, count: int) -> list[bytes]:
+    found = []
+    for _ in range(count):
+        at, other = chance.randrange(len(data)), chance.randrange(len(data))
+        found += [
+            data[:at],
+            data[:at] + data[other:],
+            data[:at] + chance.randbytes(8) + data[at + 8 :],
+            data[:at] + data[other : other + 40] + data[at:],
+        ]
+    return found
+
+
+@pytest.mark.parametrize("name", ["test-3.cvd", "test-3.cdiff", "tar", "info"])
+def test_damaged_files_raise_nothing_unexpected(name: str) -> None:
+    layouts = {"tar": archive.layout, "info": info.layout, "test-3.cdiff": cdiff.layout}
+    layout = layouts.get(name, cvd.layout)
+    data = make.file(name if "." in name else "test-3.cvd")
+    if name in layouts and "." not in name:
+        data = make.payload(data) if name == "tar" else make.members(data)["test.info"]
+    for bad in _variants(data, random.Random(name), 150):
+        try:
+            cut = layout(memoryview(bad))
+        except VerifierError:
+            continue
+        assert sum(span.length for span in cut.spans) == len(bad)
+
+
+def test_damaged_pairs_are_never_equivalent() -> None:
+    rebuilt = make.rebuilt("test-1.cvd")
+    for bad in _variants(make.file("test-1.cvd"), random.Random(7), 12):
+        found = compare_bytes(bad, rebuilt)
+        if bad != make.file("test-1.cvd"):
+            assert not found.verdict.positive
+
+
+def test_a_header_is_split_as_the_loader_splits_it() -> None:
+    line = b"ClamAV-VDB:a:1:2:3:m:d:b:17  :x"
+    fields, end = header.read(line)
+    assert [each.value for each in fields][-1] == b"17"
+    assert line[end:] == b"  :x"
+    for bad in (b"ClamAV-VDB:a:1", line.replace(b":1:", b":1 :"), line.replace(b":b:", b":\n:")):
+        with pytest.raises(VerifierError):
+            header.read(bad)
+
+
+def test_a_packer_refuses_what_no_header_can_hold() -> None:
+    files = {"COPYING": b"x", "a.ndb": b"y"}
+    for fields in (
+        make.OURS._replace(builder="a:b"),
+        make.OURS._replace(builder="é"),
+        make.OURS._replace(builder="b" * 600),
+        make.OURS._replace(order=("b.ndb",)),
+    ):
+        with pytest.raises(VerifierError):
+            pack.pack("a", files, fields)
+    with pytest.raises(VerifierError):
+        pack.pack("a", {"a.ndb": b""}, make.OURS)
+
+
+def test_a_denied_rule_leaves_a_difference() -> None:
+    found = compare_bytes(
+        make.file("test-1.cvd"), make.rebuilt("test-1.cvd"), Policy(denied=("cvd.dsig",))
+    )
+    assert ("policy", "header.dsig") in {(item.kind, item.where) for item in found.differences}
+
+
+def test_a_signer_that_the_auditor_did_not_name_is_told() -> None:
+    found = compare_bytes(make.file("test-1.cvd"), make.rebuilt("test-1.cvd"), pins=("00" * 32,))
+    assert "signature-unexpected" in {item.kind for item in found.differences}
