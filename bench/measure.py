@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import compileall
+import importlib.util
 import os
 import resource
 import shutil
@@ -11,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -134,7 +137,15 @@ def bare_typer() -> list[str]:
     return [sys.executable, str(path)]
 
 
+@cache
+def _compiled() -> None:
+    """Byte code of the package, as pip leaves it: under PYTHONDONTWRITEBYTECODE none is kept."""
+    (package,) = importlib.util.find_spec("verifier").submodule_search_locations
+    compileall.compile_dir(package, quiet=1)
+
+
 def verifier(*arguments: str | Path) -> list[str]:
-    """The command line of the verifier."""
+    """The command line of the verifier, whose byte code is there as after any installation."""
     assert VERIFIER, "install the verifier into this environment first"
+    _compiled()
     return [VERIFIER, *map(str, arguments)]

@@ -14,7 +14,7 @@ from verifier.beside import Beside
 from verifier.checks.base import Context, Refused
 from verifier.describe import Describer
 from verifier.errors import LimitError, VerifierError
-from verifier.formats import raw
+from verifier.formats import raw, records
 from verifier.formats.base import Format, Layout, Side
 from verifier.model import (
     Child,
@@ -25,6 +25,7 @@ from verifier.model import (
     Pair,
     Patch,
     Problem,
+    Records,
     Ref,
     Settings,
     Verdict,
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from verifier.content import Buffer
+
+
+PENDING = Problem("not-compared", "records", "What its records mean was not compared.")
+"""On a member whose records wait for the others; taken away when they are compared."""
 
 
 def compare_pair(
@@ -76,6 +81,8 @@ class _Comparison:
         self.problems: list[Problem] = []
         self.patches: list[Patch] = []
         self.children: list[Child] = []
+        self.records: Records | None = None
+        self.lone: set[str] = set()
         self.entries: dict[bool, frozenset[tuple[str, str]]] = {}
         self.format, self.shipped, self.rebuilt = self._layouts(shipped, rebuilt)
         self.describer = Describer(self.format, self.shipped, self.rebuilt)
@@ -90,6 +97,8 @@ class _Comparison:
         if differences:
             differences.extend(self.format.explain(self.shipped, self.rebuilt))
         verdict = Verdict.EQUIVALENT
+        if self.records is not None:
+            self.problems.append(PENDING)
         if self.problems:
             verdict = Verdict.INCONCLUSIVE
         if differences:
@@ -104,12 +113,14 @@ class _Comparison:
             tuple(self.problems),
             tuple(self.judge.signers),
         )
-        return Outcome(member, tuple(self.children))
+        return Outcome(member, tuple(self.children), self.records, tuple(sorted(self.lone)))
 
     def _layouts(self, shipped: Buffer, rebuilt: Buffer) -> tuple[Format, Side, Side]:
         kinds = [
             formats.of_role(self.pair.role) or formats.sniff(data) for data in (shipped, rebuilt)
         ]
+        if all(kind is raw.FORMAT for kind in kinds) and (family := self._family(shipped, rebuilt)):
+            kinds = [records.of(family)] * 2
         for kind in kinds:
             if kind.wraps and {item.name for item in kinds} == {kind.name, kind.wraps}:
                 kinds = [kind, kind]
@@ -138,6 +149,12 @@ class _Comparison:
                 return _raw(shipped, rebuilt)
         return kinds[0], Side(shipped, cut[0]), Side(rebuilt, cut[1])
 
+    def _family(self, *data: Buffer, path: str = "") -> str:
+        """The database family of this pair: as the auditor declares, or as its files show."""
+        from verifier import sigdb  # noqa: PLC0415 - only for what no format knows
+
+        return sigdb.family_at(self.settings.databases, path or self.pair.path, data)
+
     def _facts(self, side: Side) -> FileFacts:
         return FileFacts(content.sha256(side.data), len(side.data), self.format.name)
 
@@ -145,16 +162,46 @@ class _Comparison:
         one, other = aligned.shipped, aligned.rebuilt
         if one and other and one.member and other.member:
             self._member(aligned)
-        elif (
-            one
-            and other
-            and one.length == other.length
-            and self.stretches.equal(one.offset, other.offset, one.length)
-        ):
-            if one.field in self.format.follows:
+            return
+        self._lone(aligned)
+        if self._same(aligned):
+            if one is not None and one.field in self.format.follows:
                 self._agreeing(aligned)
         else:
             self._differing(aligned)
+
+    def _same(self, aligned: Aligned) -> bool:
+        one, other = aligned.shipped, aligned.rebuilt
+        return (
+            one is not None
+            and other is not None
+            and one.length == other.length
+            and self.stretches.equal(one.offset, other.offset, one.length)
+        )
+
+    def _open(self, aligned: Aligned) -> None:
+        """Leave records to the stage that knows all databases around them."""
+        from verifier import sigdb  # noqa: PLC0415 - few runs meet databases
+
+        one, other = aligned.shipped, aligned.rebuilt
+        if self.format.name == sigdb.OPAQUE:
+            self.problems.append(Problem("database-unknown", sigdb.OPAQUE, sigdb.UNKNOWN))
+            return
+        self.records = Records(
+            self.format.name,
+            records.FIELD,
+            *(aligned.at, one.length if one else 0),
+            *(aligned.rebuilt_at, other.length if other else 0),
+        )
+
+    def _lone(self, aligned: Aligned) -> None:
+        """Note the family of a database that one side alone has, or has at another place."""
+        for side, span in ((self.shipped, aligned.shipped), (self.rebuilt, aligned.rebuilt)):
+            if span is not None and span.member:
+                path = names.child_path(self.pair, span.member)
+                data = side.data[span.offset : span.end]
+                if family := self._family(data, path=path):
+                    self.lone.add(family)
 
     def _agreeing(self, aligned: Aligned) -> None:
         """A field that both files have alike, but that may be wrong beside other shipped bytes."""
@@ -174,6 +221,8 @@ class _Comparison:
         elif expired:
             reason = Refused(f"A waiver covers it, but ran out on {expired}.", "waiver-expired")
             self.differences.append(self.describer.refused(aligned, [reason, *refusals]))
+        elif records.holds(self.format):
+            self._open(aligned)
         elif not self._alone(aligned) and not all(item.describe for item in refusals):
             self.differences.append(self.describer.refused(aligned, refusals))
         else:

@@ -68,6 +68,29 @@ def equal(one: Buffer, other: Buffer) -> bool:
     )
 
 
+def equal_ends(one: Buffer, other: Buffer) -> tuple[int, int]:
+    """How many bytes are the same at the start of both and at their ends, without overlap."""
+    shorter = min(len(one), len(other))
+    start = _equal_start(one[:shorter], other[:shorter])
+    rest = shorter - start
+    mine, theirs = one[len(one) - rest :], other[len(other) - rest :]
+    end = 0
+    while end < rest:
+        size = min(_BLOCK, rest - end)
+        at = rest - end - size
+        left, right = bytes(mine[at : at + size]), bytes(theirs[at : at + size])
+        if left != right:
+            return start, end + _equal_start(memoryview(left[::-1]), memoryview(right[::-1]))
+        end += size
+    return start, end
+
+
+def _equal_start(one: Buffer, other: Buffer) -> int:
+    """How many bytes two equally long buffers have in common from their start."""
+    first = next(runs(one, other), None)
+    return len(one) if first is None else first.offset
+
+
 class Stretches:
     """Whether parts of two files are equal, for many small parts asked in order.
 

@@ -90,7 +90,7 @@ class Inline:
         """Run what is queued, in order."""
         while self._waiting:
             task = self._waiting.popleft()
-            _, function = stages.STAGES[task.stage]
+            _, function = stages.find(task.stage)
             yield task, function(self._settings, task.request)
 
 

@@ -196,6 +196,14 @@ class Pair(NamedTuple):
     role: str = ""  # a part its container gives it: `md5sums`, `record`, `encoded`
 
 
+class Alone(NamedTuple):
+    """A file that only one side has, outside of all containers."""
+
+    path: str
+    file: Ref
+    shipped: bool
+
+
 class Child(NamedTuple):
     """A pair inside a container, and where its bytes stand in it.
 

@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING, NamedTuple
 from verifier import limits
 from verifier.errors import LimitError, UsageError
 from verifier.formats.base import text
-from verifier.model import Difference, Member, Pair, Problem, Ref, Verdict
+from verifier.model import Alone, Difference, Member, Pair, Problem, Ref, Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 class Pairing(NamedTuple):
-    """Pairs to compare, and members that are settled without (links, unmatched, odd files)."""
+    """Pairs to compare, and members that are settled without (links, unmatched, odd files).
+
+    `alone` are the unmatched regular files: a database among them has a meaning.
+    """
 
     pairs: tuple[Pair, ...]
     members: tuple[Member, ...]
+    alone: tuple[Alone, ...] = ()
 
 
 def pair_paths(shipped: Path, rebuilt: Path) -> Pairing:
@@ -45,11 +49,15 @@ def _directories(shipped: Path, rebuilt: Path) -> Pairing:
     left, right = _walk(shipped), _walk(rebuilt)
     pairs: list[Pair] = []
     members: list[Member] = []
+    alone: list[Alone] = []
     for name in sorted({*left, *right}):
         label = text(os.fsencode(name))
         one, other = left.get(name), right.get(name)
         if one is None or other is None:
             members.append(_unmatched(label, one is not None))
+            side, entry = (shipped, one) if one is not None else (rebuilt, other)
+            if entry is not None and stat.S_ISREG(entry.mode):
+                alone.append(Alone(label, Ref(str(side / name), 0, entry.size), one is not None))
             continue
         found = _kinds(label, one, other)
         if found is not None:
@@ -58,7 +66,7 @@ def _directories(shipped: Path, rebuilt: Path) -> Pairing:
             pairs.append(_pair(label, shipped / name, rebuilt / name, one, other))
         if found is None and one.mode != other.mode:
             members.append(_mode(label, one.mode, other.mode))
-    return Pairing(tuple(pairs), tuple(members))
+    return Pairing(tuple(pairs), tuple(members), tuple(alone))
 
 
 class _Entry(NamedTuple):

@@ -1,11 +1,12 @@
-"""The one file that knows the order of stages: compare, derived members, streams, proof.
+"""The one file that knows the order of stages: compare, derived members, databases, streams, proof.
 
 pairs ─► compare (workers) ─► pairs inside ─► … ─► members derived from others
-─► compressed streams ─► prove ─► nodes
+─► what databases mean together ─► compressed streams ─► prove ─► nodes
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from verifier import limits, names, prove
@@ -23,9 +24,13 @@ from verifier.stages import (
 from verifier.tree import Node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from verifier.model import Child, Outcome, Pair, Ref
+    from verifier.databases import Databases
+    from verifier.model import Alone, Child, Database, Member, Outcome, Pair, Ref
+
+Show = Callable[["Databases", "Sequence[Node]", Engine | Inline], None]
+"""Shows on a real engine what differs; adds notes to members, and changes no verdict."""
 
 _BATCH = 32  # small pairs handed to a worker together …
 _BATCH_BYTES = 8 * limits.MIB  # … up to this many bytes
@@ -42,17 +47,37 @@ class Pipeline:
         self,
         engine: Callable[[bool], Engine | Inline],
         progress: Callable[[int, int], None] = lambda _done, _known: None,
+        databases: Sequence[Database] = (),
+        witness: Show | None = None,
     ) -> None:
         self._engine = engine
         self._progress = progress
+        self._declared = databases
+        self._witness = witness
+        self._databases: Databases | None = None
         self._done = self._known = self._unpacked = 0
         self._deferred: list[Node] = []
         self.roots: list[Node] = []
 
-    def run(self, pairs: Iterable[Pair]) -> list[Node]:
-        """Compare all pairs and everything inside them; one node a pair, in order."""
+    @property
+    def found(self) -> tuple[Member, ...]:
+        """Findings on files that only one side has."""
+        return tuple(self._databases.found) if self._databases is not None else ()
+
+    def run(self, pairs: Iterable[Pair], alone: Sequence[Alone] = ()) -> list[Node]:
+        """Compare all pairs and everything inside them; one node a pair, in order.
+
+        `alone` are files that only one side has: nothing to compare them with, but a
+        database among them changes what the others mean.
+        """
+        if alone:
+            self._note_alone(alone)
         self.roots = [Node(pair, inconclusive(pair, "not-compared", _NOT).member) for pair in pairs]
-        if len(self.roots) == 1 and (same := identical(self.roots[0].pair)) is not None:
+        if (
+            len(self.roots) == 1
+            and not alone
+            and (same := identical(self.roots[0].pair)) is not None
+        ):
             self.roots[0].member = same  # reads and hashes, parses nothing: worth no worker
             return self.roots
         with self._engine(True) as engine:
@@ -60,6 +85,8 @@ class Pipeline:
             deferred, self._deferred = self._deferred, []
             for node in deferred:
                 self._compare(engine, [node], _siblings(node))
+            if self._databases is not None:
+                self._meaning(engine, self._databases)
         with self._engine(False) as engine:
             self._streams(engine, self.roots)
         for node in self.roots:
@@ -90,6 +117,10 @@ class Pipeline:
     ) -> None:
         node.member = outcome.member
         self._done += 1
+        if outcome.records is not None or outcome.lone:
+            self._note_alone(())
+            assert self._databases is not None
+            self._databases.note(node, outcome)
         inside = [_node(child, node) for child in outcome.children]
         self._unpacked += sum(map(_unpacked, inside))
         if (
@@ -109,6 +140,21 @@ class Pipeline:
         for batch in _batches([each for each in open_ones if not _is_derived(each)]):
             engine.submit(_compare_task(batch, siblings))
         self._progress(self._done, self._known)
+
+    def _note_alone(self, alone: Sequence[Alone]) -> None:
+        if self._databases is None:
+            from verifier.databases import Databases  # noqa: PLC0415 - few runs meet databases
+
+            self._databases = Databases(alone)
+
+    def _meaning(self, engine: Engine | Inline, databases: Databases) -> None:
+        """Compare what the databases of each group mean together."""
+        for group in databases.groups(self.roots, self._declared):
+            engine.submit(group.task())
+        for task, answer in engine.answers():
+            databases.settle(task.ticket, answer, self.roots)
+        if self._witness is not None:
+            self._witness(databases, self.roots, engine)
 
     def _streams(self, engine: Engine | Inline, roots: list[Node]) -> None:
         """Settle the compressed form of payloads that are proven; innermost first."""

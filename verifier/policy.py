@@ -5,6 +5,7 @@ name    = "our-release-gate"
 accepts = "related"              # weakest strength that counts as equivalent
 denied  = ["elf.build-id"]       # rules that never count
 waivers = false                  # whether waivers of a specification count
+tolerates = ["detection-added"]  # changes of databases that leave the exit status at 0
 
 [parameters."pe.coff-timestamp"]
 not-before = "2026-01-01"
@@ -17,7 +18,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from verifier import ruleset
+from verifier import kinds, ruleset
 from verifier.errors import UsageError
 from verifier.model import Policy, Strength
 
@@ -26,7 +27,10 @@ BUILT_IN = {
     "standard": Policy("standard", Strength.BOUNDED),
 }
 
-_KEYS = {"name", "accepts", "denied", "waivers", "parameters", "reencode"}
+_KEYS = {"name", "accepts", "denied", "waivers", "parameters", "reencode", "tolerates"}
+# Kinds that a gate may tolerate: changes of what databases mean, which vendors ship daily. A
+# change that weakens detection is of the same kinds, and is never tolerated.
+TOLERABLE = ("allowlist-", "detection-", "ignore-", "setting-")
 
 
 def load(name: str) -> Policy:
@@ -71,7 +75,15 @@ def _checked(path: Path, data: dict[str, Any]) -> Policy:
         raise UsageError(f"{path}: reencode is a number of bytes.")
     texts = {rule: {k: str(v) for k, v in each.items()} for rule, each in parameters.items()}
     name = str(data.get("name", path.stem))
-    return Policy(name, Strength(accepts), tuple(denied), waivers, texts, reencode)
+    tolerates = _tolerated(path, data.get("tolerates", []))
+    return Policy(name, Strength(accepts), tuple(denied), waivers, texts, tolerates, reencode)
+
+
+def _tolerated(path: Path, value: object) -> tuple[str, ...]:
+    known = [kind for kind in kinds.DIFFERENCES if kind.startswith(TOLERABLE)]
+    if not isinstance(value, list) or not set(value) <= set(known):
+        raise UsageError(f"{path}: tolerates is a list of {', '.join(known)}.")
+    return tuple(value)
 
 
 def certificates(path: Path) -> list[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,21 +37,37 @@ class Rule(NamedTuple):
         return self.id.split(".", 1)[0]
 
 
-class Ruleset(NamedTuple):
-    """All rules, and the digest over every byte of them."""
+class Ruleset:
+    """The rules below a folder, each read when it is first asked for."""
 
-    rules: dict[str, Rule]
-    by_field: dict[tuple[str, str], tuple[Rule, ...]]
-    digest: str
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._by_field: dict[str, dict[str, tuple[Rule, ...]]] = {}
+
+    @cached_property
+    def rules(self) -> dict[str, Rule]:
+        """All rules by their id; UsageError names a faulty file."""
+        found = [read(path) for path in sorted(self._root.glob("*/*.toml"))]
+        if not found:
+            raise UsageError(f"No rules were found in {self._root}; reinstall the verifier.")
+        return {rule.id: rule for rule in found}  # an id is its file's path: no two are equal
 
     def for_field(self, format_names: tuple[str, ...], name: str) -> tuple[Rule, ...]:
-        """The rules of a field, strongest first."""
-        found = [
-            rules for each in format_names if (rules := self.by_field.get((each, name))) is not None
-        ]
+        """The rules of a field, strongest first; UsageError names a faulty file."""
+        found = [rules for each in format_names if (rules := self._of(each).get(name)) is not None]
         if len(found) < 2:
             return found[0] if found else ()
         return _strongest_first(rule for rules in found for rule in rules)
+
+    def _of(self, format_name: str) -> dict[str, tuple[Rule, ...]]:
+        """The rules of one folder by field."""
+        if format_name not in self._by_field:
+            by_field: dict[str, tuple[Rule, ...]] = {}
+            for path in sorted((self._root / format_name).glob("*.toml")):
+                rule = read(path)
+                by_field[rule.field] = _strongest_first((*by_field.get(rule.field, ()), rule))
+            self._by_field[format_name] = by_field
+        return self._by_field[format_name]
 
 
 def folder() -> Path:
@@ -63,19 +79,11 @@ def folder() -> Path:
 
 @cache
 def load(root: Path | None = None) -> Ruleset:
-    """Read and validate all rules below `root`; UsageError names file and fault."""
-    paths = sorted((root or folder()).glob("*/*.toml"))
-    if not paths:
-        raise UsageError(f"No rules were found in {root or folder()}; reinstall the verifier.")
-    rules = [read(path) for path in paths]
-    by_id = {rule.id: rule for rule in rules}
-    if len(by_id) != len(rules):
-        raise UsageError("Two rule files have one id; run 'verifier rules lint'.")
-    by_field: dict[tuple[str, str], tuple[Rule, ...]] = {}
-    for rule in rules:
-        key = (rule.format, rule.field)
-        by_field[key] = _strongest_first((*by_field.get(key, ()), rule))
-    return Ruleset(by_id, by_field, digest(root))
+    """The rules below `root`; UsageError if there is no such folder."""
+    base = root or folder()
+    if not base.is_dir():
+        raise UsageError(f"No rules were found in {base}; reinstall the verifier.")
+    return Ruleset(base)
 
 
 def _strongest_first(rules: Iterable[Rule]) -> tuple[Rule, ...]:

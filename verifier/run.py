@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from verifier.pair import Pairing
+    from verifier.pipeline import Show
     from verifier.tree import Node
 
 SCHEMA = "urn:source-binary-verifier:report:v1"
@@ -46,6 +47,7 @@ def compare(
     *,
     narrate: bool = False,
     with_proof: bool = True,
+    witness: Show | None = None,
 ) -> Result:
     """Compare everything in `pairing` and sum it up."""
     started = time.monotonic()
@@ -53,12 +55,14 @@ def compare(
     try:
         settings = settings._replace(work=work)
         engine = partial(_engine, settings, jobs)
-        nodes, complete = _run(Pipeline(engine, progress), pairing)
+        pipeline = Pipeline(engine, progress, settings.databases, witness)
+        nodes, complete = _run(pipeline, pairing)
         if narrate:
             from verifier import narrate as narrator  # noqa: PLC0415 - only where asked for
 
             narrator.narrate(nodes)
-        report = _report(nodes, pairing.members, settings, origin or Origin())
+        settled = (*pairing.members, *pipeline.found)
+        report = _report(nodes, settled, settings, origin or Origin())
         report = report._replace(complete=complete)
         wanted = with_proof and report.verdict.positive
         proof = _proof(nodes, pairing, report) if wanted else None
@@ -80,7 +84,7 @@ def ended(origin: Origin, settings: Settings) -> Result:
 def _run(pipeline: Pipeline, pairing: Pairing) -> tuple[list[Node], bool]:
     """The nodes, and whether the run came to its end; an interrupted one keeps what it has."""
     try:
-        return pipeline.run(pairing.pairs), True
+        return pipeline.run(pairing.pairs, pairing.alone), True
     except KeyboardInterrupt:
         unproven = [_unproven(node) for node in pipeline.roots]
         return unproven, False
@@ -154,8 +158,12 @@ def summarise(
         )
     worst_members = [member for member in members if member.verdict is verdict]
     if verdict is Verdict.DIFFERENT:
-        found = sum(len(member.differences) for member in members)
-        return f"Different: {found} difference{'s' if found != 1 else ''} in {things}."
+        found = [item for member in members for item in member.differences]
+        weaker = sum(1 for item in found if item.weakening)
+        says = f"; {weaker} of them weaken{'s' if weaker == 1 else ''} detection" if weaker else ""
+        return (
+            f"Different: {len(found)} difference{'s' if len(found) != 1 else ''} in {things}{says}."
+        )
     reasons = [problem.summary for member in worst_members for problem in member.problems]
     return f"Inconclusive: {reasons[0] if reasons else 'something could not be compared.'}"
 

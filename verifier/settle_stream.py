@@ -1,4 +1,4 @@
-"""Which rule speaks for a compressed stream whose payload is settled."""
+"""Which rule speaks for bytes whose meaning was settled elsewhere: a stream's, a database's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Settled(NamedTuple):
-    """The rule that speaks for a stream, and its evidence and free bytes."""
+    """The rule that speaks for the bytes, and its evidence and free bytes."""
 
     rule: Rule
     answer: Accepted
@@ -42,13 +42,29 @@ def settle_stream(
         rebuilt: the compressed bytes as rebuilt.
         encoder: what `encoders.reproduce` found; None for nothing.
     """
+    found = {"encoder": encoder or ""}
+    answer = settle_alone(ruleset, policy, container, field, shipped, rebuilt, found)
+    if isinstance(answer, Refused) and not answer.reason:
+        return Refused("No rule lets the stream vary.", "stream")
+    return answer
+
+
+def settle_alone(
+    ruleset: Ruleset,
+    policy: Policy,
+    container: tuple[str, ...],
+    field: str,
+    shipped: Buffer,
+    rebuilt: Buffer,
+    found: dict[str, str],
+) -> Settled | Refused:
+    """The strongest rule that accepts the shipped bytes of `field`, knowing what was found out.
+
+    `found` joins the rule's parameters. Without a rule the reason is empty.
+    """
     refusals: list[Refused] = []
     for rule in ruleset.for_field(container, field):
-        parameters = {
-            **rule.parameters,
-            **policy.parameters.get(rule.id, {}),
-            "encoder": encoder or "",
-        }
+        parameters = {**rule.parameters, **policy.parameters.get(rule.id, {}), **found}
         one, other = _alone(container[0], field, shipped), _alone(container[0], field, rebuilt)
         spans = one.layout.spans[0], other.layout.spans[0]
         answer = checks.find(rule.check)(Question(one, other, *spans, parameters, Context()))
@@ -60,9 +76,8 @@ def settle_stream(
             refusals.append(Refused(summary, "policy"))
         else:
             return Settled(rule, answer)
-    kind = next((item.kind for item in reversed(refusals)), "stream")
-    reasons = " ".join(item.reason for item in refusals) or "No rule lets the stream vary."
-    return Refused(reasons, kind)
+    kind = next((item.kind for item in reversed(refusals)), "field")
+    return Refused(" ".join(item.reason for item in refusals), kind)
 
 
 def _alone(format_name: str, field: str, data: Buffer) -> Side:

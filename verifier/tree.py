@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from verifier.model import Member, Patch, Verdict, worst
+from verifier.model import Member, Patch, Records, Verdict, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,8 @@ class Node:
     """One pair while the pipeline works on it.
 
     `stream` is the patch that settles the compressed form of this payload in
-    its parent, where that differs.
+    its parent, where that differs; `records` those of a database that wait for
+    all databases around them.
     """
 
     pair: Pair
@@ -27,6 +28,7 @@ class Node:
     parent: Node | None = None
     children: list[Node] = field(default_factory=list)
     stream: Patch | None = None
+    records: Records | None = None
 
     def verdict(self) -> Verdict:
         """The worst of its own findings and of everything inside it."""

@@ -18,6 +18,7 @@ from verifier.pair import Pairing, files
 from verifier.rebuild import rebuild
 from verifier.rebuild.model import FailedBuildError
 from verifier.rebuild.shipped import resolve
+from verifier.witness import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,7 @@ class Options(NamedTuple):
     policy: str | None = None
     narrate: bool = False
     cache: Path | None = None
+    witness: bool = False
 
 
 def verify(
@@ -62,7 +64,13 @@ def verify(
             pairing = _stage(artifacts, options.output)
         notify("comparing")
         return run.compare(
-            pairing, settings, options.jobs, progress, origin, narrate=options.narrate
+            pairing,
+            settings,
+            options.jobs,
+            progress,
+            origin,
+            narrate=options.narrate,
+            witness=Witness(cache, notify) if options.witness else None,
         )
     except UsageError:
         raise
@@ -91,6 +99,7 @@ def settings_of(spec: Spec, options: Options) -> Settings:
             for item in spec.waivers
         ),
         today=dt.datetime.now(dt.UTC).date().isoformat(),
+        databases=spec.databases,
     )
 
 

@@ -50,13 +50,15 @@ def test_a_good_rule_loads(tmp_path: Path) -> None:
 def test_a_faulty_rule_is_refused(tmp_path: Path, old: str, new: str, fault: str) -> None:
     _write(tmp_path, GOOD.replace(old, new))
     with pytest.raises(UsageError, match=fault):
-        ruleset.load(tmp_path)
+        _ = ruleset.load(tmp_path).rules
+    with pytest.raises(UsageError, match=fault):
+        ruleset.load(tmp_path).for_field(("pe",), "coff.TimeDateStamp")
     assert fault in lint.lint(tmp_path)[0]
 
 
 def test_no_rules_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No rules"):
-        ruleset.load(tmp_path)
+        _ = ruleset.load(tmp_path).rules
 
 
 def test_the_digest_sees_every_byte_and_the_names(tmp_path: Path) -> None:

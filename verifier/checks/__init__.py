@@ -35,6 +35,7 @@ CHECKS: dict[str, str] = {
     "clamav-tar-size": "clamav:tar_size",
     "clamav-time": "clamav:time",
     "clamsign": "clamsign:signature",
+    "database-records": "database:records",
     "elf-build-id": "elf:build_id",
     "elf-build-id-hash": "elf:build_id_hash",
     "elf-debugaltlink": "elf:debugaltlink",

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from verifier.commands.options import (
+    DatabasesOption,
     JobsOption,
     JsonOption,
     NarrateOption,
@@ -17,8 +18,10 @@ from verifier.commands.options import (
     QuietOption,
     SignerOption,
     VerboseOption,
+    WitnessOption,
     finish,
     jobs_or_cores,
+    notify,
     progress,
     settings,
 )
@@ -29,6 +32,8 @@ Examples:
   verifier compare shimx64.efi.signed shimx64.efi --policy strict --proof shim.proof.json
 
   verifier compare shipped/ rebuilt/ --json report.json --jobs 2
+
+  verifier compare daily.cvd daily.cud --databases ours.toml
 """
 
 
@@ -39,7 +44,9 @@ def command(
     json: JsonOption = None,
     proof: ProofOption = None,
     signer: SignerOption = None,
+    databases: DatabasesOption = None,
     narrate: NarrateOption = False,
+    witness: WitnessOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
     jobs: JobsOption = None,
@@ -49,6 +56,16 @@ def command(
     from verifier import policy as policies
 
     chosen = settings(policies.load(policy or "standard"), signer or [])
+    if databases is not None:
+        from verifier.spec.databases import load
+
+        chosen = chosen._replace(databases=load(databases))
+    shown = None
+    if witness:
+        from verifier.source.cache import Cache
+        from verifier.witness import Witness
+
+        shown = Witness(Cache.open(), notify(quiet))
     pairing = pair.pair_paths(shipped, rebuilt)
     result = run.compare(
         pairing,
@@ -57,5 +74,6 @@ def command(
         progress(quiet, "comparing"),
         narrate=narrate,
         with_proof=proof is not None,
+        witness=shown,
     )
     raise typer.Exit(finish(result, Output(json, proof, quiet, verbose)))

@@ -75,6 +75,22 @@ NarrateOption = Annotated[
 ]
 
 
+WitnessOption = Annotated[
+    bool,
+    typer.Option(
+        "--witness", help="Show changes of detection on the real engines, in the sandbox."
+    ),
+]
+DatabasesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--databases",
+        metavar="TOML",
+        help="What is known of signature databases: a file of [[databases]] tables.",
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """Where and how a result is shown."""
@@ -178,12 +194,34 @@ def finish(result: Result, output: Output) -> int:
         if str(output.json) == "-":
             json.dump(document.document(report), sys.stdout, indent=1)
             sys.stdout.write("\n")
-            return EXIT[report.verdict]
+            return _status(report)
         document.write(report, output.json)
     _show(report, output)
     if output.proof is not None and result.proof is None:
         sys.stderr.write(f"No proof was written: the verdict is {report.verdict}.\n")
+    return _status(report)
+
+
+def _status(report: Report) -> int:
+    """The exit status: the verdict's, unless the policy tolerates all that differs."""
+    if report.verdict is Verdict.DIFFERENT and tolerated(report):
+        sys.stderr.write(
+            f"Exit status 0: policy {report.policy.name} tolerates all that differs here.\n"
+        )
+        return EXIT_OK
     return EXIT[report.verdict]
+
+
+def tolerated(report: Report) -> bool:
+    """Whether the policy names the kind of every difference, and nothing weakens or is in doubt."""
+    found = [item for member in report.members for item in member.differences]
+    doubts = report.problems or any(member.problems for member in report.members)
+    return (
+        report.complete
+        and not doubts
+        and bool(found)
+        and all(item.kind in report.policy.tolerates and not item.weakening for item in found)
+    )
 
 
 def _show(report: Report, output: Output) -> None:

@@ -19,6 +19,7 @@ from verifier.commands.options import (
     QuietOption,
     SpecArgument,
     VerboseOption,
+    WitnessOption,
     finish,
     jobs_or_cores,
     notify,
@@ -52,6 +53,7 @@ def command(
     ] = None,
     cache: CacheOption = None,
     narrate: NarrateOption = False,
+    witness: WitnessOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
     jobs: JobsOption = None,
@@ -62,7 +64,7 @@ def command(
 
     loaded = specs.load(spec)
     folder = run_directory(output, cache, spec.stem)
-    options = verify.Options(folder, jobs_or_cores(jobs), policy, narrate, cache)
+    options = verify.Options(folder, jobs_or_cores(jobs), policy, narrate, cache, witness)
     settings = verify.settings_of(loaded, options)
     tell = notify(quiet)
     result = verify.verify(loaded, settings, options, tell, progress(quiet, "comparing"))

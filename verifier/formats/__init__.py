@@ -75,12 +75,19 @@ def named(name: str) -> Format:
 
 
 def all_formats() -> tuple[Format, ...]:
-    """Every format, those of derived members included."""
-    return tuple(named(item.name) for item in (*FORMATS, *ROLES.values()))
+    """Every format, those of derived members and of databases included."""
+    from verifier.formats import records  # noqa: PLC0415 - as below
+
+    known = tuple(named(item.name) for item in (*FORMATS, *ROLES.values()))
+    return (*known, records.of(records.RULES))
 
 
 def of_role(role: str) -> Format | None:
     """The format of a member that its container gives a role; None for ordinary members."""
+    if role.startswith("records:"):
+        from verifier.formats import records  # noqa: PLC0415 - few runs meet databases
+
+        return records.of(role.removeprefix(records.ROLE))
     return named(role) if role in ROLES else None
 
 

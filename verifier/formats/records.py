@@ -31,3 +31,8 @@ def layout(family: str, data: Buffer) -> Layout:
 def of(family: str) -> Format:
     """The format of the record files of a family, which bears the family's name."""
     return Format(family, magic.nothing, partial(layout, family), families=(RULES,))
+
+
+def holds(kind: Format) -> bool:
+    """Whether files of this format are records of a family."""
+    return kind.families == (RULES,)

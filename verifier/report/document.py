@@ -49,6 +49,8 @@ def _member(member: Member) -> dict[str, Any]:
         for name in ("offset", "length"):
             if difference[name] is None:
                 del difference[name]
+        if not difference["weakening"]:
+            del difference["weakening"]
     return data
 
 

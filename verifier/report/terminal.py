@@ -52,8 +52,10 @@ def _members(report: Report, verbose: bool) -> Iterator[tuple[str, str]]:
     order = {Verdict.DIFFERENT: 0, Verdict.INCONCLUSIVE: 1, Verdict.EQUIVALENT: 2}
     told = [
         member
-        for member in sorted(report.members, key=lambda item: order.get(item.verdict, 3))
-        if verbose or member.differences or member.problems or member.signers
+        for member in sorted(
+            report.members, key=lambda item: (not _weakens(item), order.get(item.verdict, 3))
+        )
+        if verbose or member.differences or member.problems or member.signers or member.notes
     ]
     limit = len(told) if verbose else _SHOWN
     for member in told[:limit]:
@@ -66,17 +68,29 @@ def _members(report: Report, verbose: bool) -> Iterator[tuple[str, str]]:
         yield "", f"{len(report.members)} members: {shown}."
 
 
+def _weakens(member: Member) -> bool:
+    return any(difference.weakening for difference in member.differences)
+
+
 def _member(member: Member, verbose: bool) -> Iterator[tuple[str, str]]:
     kind = f" ({member.shipped.format})" if member.shipped else ""
     yield f"bold {_COLOURS[member.verdict]}", f"{member.verdict.upper():<12} {member.path}{kind}"
     limit = len(member.differences) if verbose else _SHOWN
-    for difference in member.differences[:limit]:
+    first_weaker = sorted(member.differences, key=lambda item: not item.weakening)
+    for difference in first_weaker[:limit]:
         place = f" @{difference.offset:#x}" if difference.offset is not None else ""
-        yield "", f"    {difference.kind}: {difference.where}{place}: {difference.summary}"
+        weaker = f"WEAKENS ({difference.weakening}): " if difference.weakening else ""
+        style = "bold red" if weaker else ""
+        yield (
+            style,
+            f"    {weaker}{difference.kind}: {difference.where}{place}: {difference.summary}",
+        )
     if len(member.differences) > limit:
         yield "", f"    … and {len(member.differences) - limit} more (--verbose lists all)."
     for problem in member.problems:
         yield "", f"    {problem.kind}: {problem.summary}"
+    for note in member.notes:
+        yield "", f"    {note}"
     for signer in member.signers:
         known = "expected signer" if signer.pinned else "signer not pinned"
         checked = "verified" if signer.verified else "NOT VERIFIED: no certificate given"

@@ -11,10 +11,10 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.errors import UsageError
+from verifier.sigdb import sniff
 from verifier.sigdb.base import Family
 
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from verifier.model import Database
 
 GROUP = "source_binary_verifier.sigdb"
+OPAQUE = "opaque"  # what a specification calls databases whose format nobody knows
+UNKNOWN = (
+    "Nobody knows the format of this database, so only identical bytes would prove anything; "
+    "CONTRIBUTING.md, “Add a database family”, says how to teach it."
+)
 _STREAMS = frozenset({"gz", "xz", "bz2", "zst"})
 
 
@@ -35,7 +40,7 @@ class Entry(NamedTuple):
     module: str  # of this package, with the Family as FAMILY
 
 
-FAMILIES: tuple[Entry, ...] = ()
+FAMILIES: tuple[Entry, ...] = (Entry("suricata", sniff.suricata, "suricata"),)
 
 
 @cache
@@ -55,6 +60,8 @@ def named(name: str) -> Family:
 @cache
 def plugins() -> dict[str, Family]:
     """Families of other packages; UsageError for one that cannot be loaded."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 - costs as much as all the rest
+
     found: dict[str, Family] = {}
     for entry in entry_points(group=GROUP):
         try:
@@ -96,7 +103,7 @@ def family_at(databases: Sequence[Database], path: str, sides: Iterable[Buffer])
     """The family of the file at `path`: as declared, or that of all its sides; "" for none."""
     known = declared(databases, path)
     if known is not None:
-        return named(known.family).name
+        return known.family if known.family == OPAQUE else named(known.family).name
     name = file_name(path)
     found = {family_of(name, data) for data in sides}
     return found.pop() if len(found) == 1 else ""

@@ -79,6 +79,19 @@ class Change(NamedTuple):
     length: int | None = None
 
 
+class Engine(NamedTuple):
+    """How the real engine is asked whether it detects something in a file.
+
+    In `arguments`, `{databases}` is the directory of the databases, `{files}` each of
+    them as an argument of its own, `{sample}` the file to look at. `detected(status,
+    output, name)` reads the answer on the record called `name`: None for no answer.
+    """
+
+    program: str
+    arguments: tuple[str, ...]
+    detected: Callable[[int, str, str], bool | None]
+
+
 Options = Mapping[str, tuple[str, ...]]
 """What a specification declares of a database (`keys`, `volatile`, `level` …), as texts."""
 
@@ -129,6 +142,9 @@ class Family:
             or each alone ("file").
         changes: a comparison of its own (rebuilt files first), for families
             whose databases are too large for one object a record.
+        engine: the program that loads such databases, for `--witness`.
+        sample: the smallest input that a record detects, made of its own pattern
+            and nothing else; None where none can be made (a hash of a whole file).
     """
 
     name: str
@@ -140,3 +156,11 @@ class Family:
     volatile: tuple[str, ...] = ()
     together: str = "tree"
     changes: Callable[[Files, Files, Options], Iterable[Change]] | None = None
+    engine: Engine | None = None
+    sample: Callable[[Record], bytes | None] | None = None
+
+    def effective_records(self, files: Files, options: Options) -> Iterable[Record]:
+        """What is loaded of one side: by the family's own loader, or the sum of the files."""
+        if self.effective is not None:
+            return self.effective(files, options)
+        return (record for file in files for record in self.records(file, options))

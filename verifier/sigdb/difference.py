@@ -9,7 +9,7 @@ from verifier.formats.base import text
 from verifier.sigdb.base import Change, Effect, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from verifier.sigdb.base import Family
 
@@ -51,13 +51,23 @@ def compare(family: Family, rebuilt: Iterable[Record], shipped: Iterable[Record]
     return changes(rebuilt, shipped, family.weakening)
 
 
+def lone(rebuilt: Iterable[Record], shipped: Iterable[Record]) -> Iterator[tuple[Record, bool]]:
+    """Records that detect and that one side does not have so; True for the shipped side's."""
+    old, new = _by_name(rebuilt), _by_name(shipped)
+    for key in sorted({*old, *new}):
+        for mine, theirs, is_shipped in ((old, new, False), (new, old, True)):
+            for record in _left(mine.get(key, []), theirs.get(key, [])):
+                if record.effect is Effect.DETECT:
+                    yield record, is_shipped
+
+
 def changed(
     rebuilt: Record, shipped: Record, weakening: Callable[[Record | None, Record | None], str]
 ) -> Change:
     """One record that has another body."""
     return Change(
         f"{_stem(shipped)}-changed",
-        _where(shipped),
+        where(shipped),
         _fields(rebuilt, shipped),
         weakening(rebuilt, shipped),
         *_place(shipped),
@@ -68,16 +78,14 @@ def removed(record: Record, weakening: Callable[[Record | None, Record | None], 
     """One record that only the rebuilt side has."""
     summary = f"The source has it, the shipped database does not: {_shown(record)}"
     path = record.place[0]
-    return Change(
-        f"{_stem(record)}-removed", _where(record), summary, weakening(record, None), path
-    )
+    return Change(f"{_stem(record)}-removed", where(record), summary, weakening(record, None), path)
 
 
 def added_(record: Record, weakening: Callable[[Record | None, Record | None], str]) -> Change:
     """One record that only the shipped side has."""
     summary = f"Only the shipped database has it: {_shown(record)}"
     weak = weakening(None, record)
-    return Change(f"{_stem(record)}-added", _where(record), summary, weak, *_place(record))
+    return Change(f"{_stem(record)}-added", where(record), summary, weak, *_place(record))
 
 
 def _by_name(records: Iterable[Record]) -> dict[_Key, list[Record]]:
@@ -108,7 +116,7 @@ def _renamed(gone: list[Record], come: list[Record]) -> list[Change]:
         counts[id(before)] += 1
         counts[id(record)] += 1
         summary = f"The source calls it {text(before.name.encode())}; it detects the same."
-        found.append(Change("detection-renamed", _where(record), summary, "", *_place(record)))
+        found.append(Change("detection-renamed", where(record), summary, "", *_place(record)))
     gone[:] = [record for record in gone if id(record) not in counts]
     come[:] = [record for record in come if id(record) not in counts]
     return found
@@ -118,7 +126,8 @@ def _stem(record: Record) -> str:
     return record.effect.value
 
 
-def _where(record: Record) -> str:
+def where(record: Record) -> str:
+    """Database or namespace, and the record's name, as reports write them."""
     name = text(record.name.encode("utf-8", "surrogateescape"))
     scope = text(record.scope.encode("utf-8", "surrogateescape"))
     return f"{scope}: {name}" if scope else name

@@ -10,3 +10,43 @@ says so (`[[databases]]`), or if its container does.
 """
 
 from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from verifier.content import Buffer
+
+_LOOKED_AT = 1 << 20  # bytes in which the first rule must stand
+_RULE = re.compile(
+    rb"[ \t]*(?:alert|drop|pass|reject(?:src|dst|both)?|log|sdrop|block|config)[ \t]+"
+    rb"[a-z0-9_.!:\[\]-]+[ \t]*[^\n(]{0,4000}\((?:[^\n]*[ \t;])?sid[ \t]*:[ \t]*[0-9]+[ \t]*;"
+)
+_MUTING = re.compile(rb"[ \t]*(?:suppress|event_filter|rate_filter|threshold)[ \t]+gen_id[ \t]")
+
+
+def suricata(name: str, data: Buffer) -> bool:
+    """A `.rules` file whose first line that is no comment is a rule with a sid.
+
+    Of a file of comments alone, one must be such a rule (udev has none). The
+    files that mute rules are known by their customary names.
+    """
+    if name in {"threshold.config", "threshold.conf"}:
+        first = next(_lines(data), b"")
+        return _MUTING.match(first) is not None
+    if not name.endswith(".rules"):
+        return False
+    first = next(_lines(data), b"")
+    if first:
+        return _RULE.match(first) is not None or _MUTING.match(first) is not None
+    return any(_RULE.match(line.lstrip(b"# \t")) for line in _lines(data, comments=True))
+
+
+def _lines(data: Buffer, *, comments: bool = False) -> Iterator[bytes]:
+    """Joined lines that are not empty: those that are comments, or those that are none."""
+    head = bytes(data[:_LOOKED_AT]).replace(b"\r\n", b"\n").replace(b"\\\n", b" ")
+    for line in head.split(b"\n"):
+        if line.strip() and line.lstrip().startswith(b"#") == comments:
+            yield line

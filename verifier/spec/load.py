@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verifier.errors import UsageError
-from verifier.spec import clamav, model
+from verifier.spec import clamav, databases, model
 from verifier.spec.locator import Locator
 from verifier.spec.table import Table
 
@@ -54,6 +54,7 @@ def load(path: Path) -> model.Spec:
         policy=_policy(top.child("policy")),
         signers=tuple(_signer(table) for table in top.children("signers")),
         waivers=tuple(_waiver(table) for table in top.children("waivers")),
+        databases=databases.read(top.children("databases")),
     )
     top.finish()
     _check_together(spec, top)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from pathlib import Path
 
+    from verifier.model import Database
     from verifier.spec.locator import Locator
 
 SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -206,3 +207,4 @@ class Spec:
     policy: str | Path = "standard"
     signers: tuple[Signer, ...] = ()
     waivers: tuple[Waiver, ...] = ()
+    databases: tuple[Database, ...] = ()
