@@ -238,3 +238,16 @@ def test_a_denied_rule_leaves_a_difference() -> None:
 def test_a_signer_that_the_auditor_did_not_name_is_told() -> None:
     found = compare_bytes(make.file("test-1.cvd"), make.rebuilt("test-1.cvd"), pins=("00" * 32,))
     assert "signature-unexpected" in {item.kind for item in found.differences}
+
+
+def test_a_member_at_another_place_is_told_once() -> None:
+    """The place of an ignore list decides what it ignores."""
+
+    def swap(parts: list[tuple[str, bytes]]) -> None:
+        parts[3], parts[9] = parts[9], parts[3]
+
+    found = compare_bytes(*_tar(swap))
+    assert {(item.kind, item.where) for item in found.differences} == {
+        ("member-order", "test.hdb"),
+        ("member-order", "test.msb"),
+    }
