@@ -156,6 +156,10 @@ CASES = {
     ),
     "ignored name with a clause": ({"a.ndb": _ndb(b"T.One.{a}"), "a.ign2": b"T.One\n"}, set()),
     "ignored name of two letters": ({"a.ndb": _ndb(b"TN"), "a.ign2": b"TN\n"}, set()),
+    "md5 of a name of one letter, which the padding overwrites": (
+        {"a.ndb": _ndb(b"T"), "a.ign2": b"T:" + WRONG + b"\n"},
+        REFUSED,
+    ),
     "ignore list names a hash": ({"a.hdb": _hdb(b"T.One"), "a.ign2": b"T.One\n"}, set()),
     "ignore list names a logical one": ({"a.ldb": _ldb(b"T.One"), "a.ign2": b"T.One\n"}, set()),
     "ignore list names an fp entry": (
