@@ -163,6 +163,8 @@ def _raw(part: Part, kind: Kind) -> bytes:
         raw += b"\n"
     if not raw:
         raise ParseError(f"{part.file.path}: a file without a line makes the engine refuse all", 0)
+    if raw.startswith((b"\n", b"\r\n")) or b"\n\n" in raw or b"\n\r\n" in raw:
+        raise ParseError(f"{part.file.path}: a blank line, which makes the engine refuse all")
     try:
         checked.lengths(raw, kind)
     except ParseError as error:

@@ -81,9 +81,11 @@ def changes(
     """All changes between two sets of records. Both hold whatever shares a key with a change."""
     lost, come = unequal(rebuilt, shipped)
     waiting, now, before = _Pool(come), _Pool(shipped), _Pool(rebuilt)
+    lost.sort(key=lambda record: (record.scope, record.name, record.body))
+    found = {number: waiting.take(key(record), record) for number, record in enumerate(lost)}
     rest: list[Record] = []
-    for record in lost:
-        other = waiting.take(key(record), record) or waiting.take(_title(record), record)
+    for number, record in enumerate(lost):
+        other = found[number] or waiting.take(_title(record), record)
         if other is None:
             rest.append(record)
             continue

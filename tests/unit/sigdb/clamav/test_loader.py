@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,6 +18,9 @@ from tests.unit.sigdb.clamav.engine import (
     predicted,
     scan,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def _hdb(name: bytes, tail: bytes = b"") -> bytes:

@@ -107,8 +107,8 @@ CHANGED = {
     ),
     "a macro": (
         "ldb",
-        _ldb(rest=b"0&1;${6-7}12$;$12$:aabbcc"),
-        _ldb(rest=b"0&1;${6-7}13$;$13$:aabbcc"),
+        _ldb(rest=b"0&1;${6-7}12$;aabbcc"),
+        _ldb(rest=b"0&1;${6-7}13$;aabbcc"),
         "signature-changed",
     ),
     "a count": ("ldb", _ldb(rest=b"0>1;aabbcc"), _ldb(rest=b"0>2;aabbcc"), "signature-changed"),
