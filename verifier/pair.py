@@ -128,6 +128,9 @@ def _mode(label: str, one: int, other: int) -> Member:
 def _unmatched(label: str, shipped: bool) -> Member:
     if shipped:
         return _different(label, "member-added", "The rebuild has no such file.")
+    if label.endswith(".sign"):
+        summary = "The file beside it was signed, and is shipped without its signature."
+        return _different(label, "update-signature-missing", summary)
     return _different(label, "member-missing", "The shipped directory has no such file.")
 
 

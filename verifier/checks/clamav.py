@@ -22,6 +22,7 @@ _TIME = re.compile(rb"\d\d [A-Z][a-z]{2} \d{4} \d\d-\d\d ([+-])(\d\d)(\d\d)\Z")
 _NUMBER = re.compile(rb"(0|[1-9][0-9]{0,9})\Z")
 _COUNT = re.compile(rb"(0|[1-9][0-9]{0,8})\Z")
 _BUILDER = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}\Z")
+_MOVED = Refused("The member stands elsewhere, or is missing.", describe=True)
 _AS_REBUILT = Accepted("as in the rebuilt file")
 _LATEST = 253_402_214_400  # the last day that a four-digit year can write
 
@@ -144,7 +145,9 @@ def row_digest(question: Question) -> Answer:
 def tar_size(question: Question) -> Answer:
     """The length of the member in octal, as the packer writes it."""
     entry = _entry(question)
-    if entry is None or question.value != (b"%o" % entry.size).ljust(12, b"\0"):
+    if entry is None:
+        return _MOVED
+    if question.value != (b"%o" % entry.size).ljust(12, b"\0"):
         return Refused("The size is not written as ClamAV's packer does.")
     return Accepted(f"{entry.size} bytes of data follow")
 
@@ -152,12 +155,12 @@ def tar_size(question: Question) -> Answer:
 def tar_chksum(question: Question) -> Answer:
     """The sum of the header's bytes in six octal digits."""
     entry = _entry(question)
-    if entry is not None:
-        block = bytes(question.shipped.data[entry.offset : entry.data])
-        total = sum(block[:148]) + 8 * 32 + sum(block[156:])
-        if question.value == b"%06o\0\0" % total:
-            return Accepted("recomputed from the header")
-    return Refused("The checksum of the header is wrong.")
+    if entry is None:
+        return _MOVED
+    block = bytes(question.shipped.data[entry.offset : entry.data])
+    if question.value != b"%06o\0\0" % (sum(block[:148]) + 8 * 32 + sum(block[156:])):
+        return Refused("The checksum of the header is wrong.")
+    return Accepted("recomputed from the header")
 
 
 def script_length(question: Question) -> Answer:
@@ -208,7 +211,7 @@ def _agreeing(question: Question) -> Answer:
 
 
 def _entry(question: Question) -> Entry | None:
-    if question.span is None:
+    if question.span is None or question.rebuilt_span is None:
         return None
     entries: dict[str, Entry] = question.shipped.layout.info.entries
     return entries.get(question.span.name.rpartition(".")[0])

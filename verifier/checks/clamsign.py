@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import re
 from datetime import datetime
@@ -13,6 +11,7 @@ from verifier import content
 from verifier.checks.base import Accepted, Answer, Question, Refused
 from verifier.checks.expected import unexpected
 from verifier.errors import ParseError, VerifierError
+from verifier.formats.clamav import sign
 from verifier.model import Range, Signer
 
 if TYPE_CHECKING:
@@ -60,19 +59,8 @@ def _verify(question: Question) -> SignatureReport:
     known = tuple(load_certificate(each) for each in context.certificates)
     trust = Trust(known, frozenset(context.pins))
     moment = _moment(question.parameter("at"))
-    blob = _decoded(question.value)
+    blob = sign.decoded(question.value)
     return verify_detached(blob, lambda name: _hash(name, signed), trust, moment)
-
-
-def _decoded(value: bytes) -> bytes:
-    """The bytes that canonical base64 stands for."""
-    try:
-        blob = base64.b64decode(value, validate=True)
-    except binascii.Error as error:
-        raise ParseError("The signature is not base64") from error
-    if base64.b64encode(blob) != value:
-        raise ParseError("The signature is not canonical base64")
-    return blob
 
 
 def _moment(day: str) -> datetime | None:

@@ -1,19 +1,21 @@
 """A chain of shipped ClamAV databases and updates, verified as one release, step by step.
 
-The first step is a database. Each update must lead from the version before it
-to the next one, be signed, fit the files, and make what the new list says;
-each full database must be what the updates before it led to.
+Each update must lead from the version before it to the next one, be signed, fit
+the files, and make what the new list says; each full database must be what the
+updates before it led to. Updates that come before the first database have no
+files to be replayed on: of them, the order and the signatures are looked at.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.errors import ParseError, VerifierError
 from verifier.formats import magic
 from verifier.formats.base import text
-from verifier.formats.clamav import cdiff, info, script, unpacked
+from verifier.formats.clamav import cdiff, info, script, sign, unpacked
 from verifier.sigdb.base import Change
 from verifier.signatures import clamav, clamav_keys
 
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
     from verifier.content import Buffer
     from verifier.sigdb.base import File
     from verifier.signatures.clamav_keys import Key
+    from verifier.signatures.trust import Trust
 
 SIGN = ".sign"
+_NAMED = re.compile(r"(.+?)(?:-[0-9]{1,10})?\.(?:cvd|cld|cud|cdiff)\Z", re.DOTALL)
 
 
 class Release(NamedTuple):
@@ -44,20 +48,40 @@ def ordered(files: Iterable[File]) -> list[File]:
     return sorted(steps, key=lambda file: (_version(file.data), magic.cvd(file.data)))
 
 
-def verify(steps: Sequence[File], beside: Iterable[str] = (), keys: Sequence[Key] = ()) -> Release:
+def groups(files: Iterable[File]) -> dict[str, list[File]]:
+    """The steps among `files` by folder and name of their database, each group `ordered`.
+
+    `daily.cvd`, `daily-7.cdiff` and `daily-7.cvd` of one folder belong together.
+    """
+    found: dict[str, list[File]] = {}
+    for file in files:
+        named = _NAMED.match(file.name)
+        if named and (magic.cvd(file.data) or magic.cdiff(file.data)):
+            folder = file.path.rpartition("/")[0]
+            found.setdefault(f"{folder}/{named[1]}".lstrip("/"), []).append(file)
+    return {name: ordered(steps) for name, steps in sorted(found.items())}
+
+
+def verify(
+    steps: Sequence[File],
+    beside: Mapping[str, Buffer] | None = None,
+    keys: Sequence[Key] = (),
+    trust: Trust | None = None,
+) -> Release:
     """Replay a chain.
 
     Args:
-        steps: in the order in which customers get them; the first is a database.
-        beside: names of the files that lie beside them, for their `.sign`.
+        steps: in the order in which customers get them; see `ordered`.
+        beside: the files that lie beside them by name, for their `.sign`.
         keys: further keys that may have signed, beside ClamAV's own.
+        trust: who may have signed a `.sign`; None looks at its presence alone.
 
     Raises:
-        ParseError: there is no step, or the first is no database.
+        ParseError: there is no step.
     """
-    if not steps or not magic.cvd(steps[0].data):
-        raise ParseError("A chain of updates starts with a database")
-    chain = _Chain(frozenset(beside), tuple(keys))
+    if not steps:
+        raise ParseError("A chain of updates has at least one step")
+    chain = _Chain(beside or {}, tuple(keys), trust)
     for step in steps:
         try:
             if not (chain.database(step) if magic.cvd(step.data) else chain.update(step)):
@@ -71,12 +95,16 @@ def verify(steps: Sequence[File], beside: Iterable[str] = (), keys: Sequence[Key
 class _Chain:
     """Where the chain has come."""
 
-    def __init__(self, beside: frozenset[str], keys: tuple[Key, ...]) -> None:
+    def __init__(
+        self, beside: Mapping[str, Buffer], keys: tuple[Key, ...], trust: Trust | None
+    ) -> None:
         self.version = 0
         self.files: dict[str, bytes] = {}
         self.changes: list[Change] = []
         self._beside = beside
         self._keys = keys
+        self._trust = trust
+        self._based = False  # there is a database that updates can be replayed on
         self._signed = self._vouched = False
 
     def tell(self, kind: str, step: File, summary: str) -> None:
@@ -93,14 +121,14 @@ class _Chain:
         if version < self.version:
             self.tell("update-downgrade", step, _older(self.version, version))
             return False
-        if version == self.version and (odd := _odd(self.files, files)):
+        if self._based and version == self.version and (odd := _odd(self.files, files)):
             self.tell(
                 "update-result",
                 step,
                 f"The updates make {odd} otherwise than this database has it.",
             )
         self._listed(step, files, version)
-        self.version, self.files = version, files
+        self.version, self.files, self._based = version, files, True
         return True
 
     def update(self, step: File) -> bool:
@@ -112,13 +140,15 @@ class _Chain:
         if version <= self.version:
             self.tell("update-downgrade", step, _older(self.version, version))
             return False
-        if version != self.version + 1:
+        if self.version and version != self.version + 1:
             summary = f"It leads to version {version}, but {self.version} is the one before it."
             self.tell("update-gap", step, summary)
             return False
-        self.files = script.replay(self.files, unpacked.script(step.data))
+        text = unpacked.script(step.data)
         self.version = version
-        self._listed(step, self.files, version)
+        if self._based:
+            self.files = script.replay(self.files, text)
+            self._listed(step, self.files, version)
         return True
 
     def _signature(self, step: File, signed: bool, holds: bool) -> None:
@@ -127,11 +157,28 @@ class _Chain:
         if self._signed and not signed:
             self.tell("update-signature-missing", step, "The steps before it are signed.")
         self._signed = signed
-        vouched = step.name + SIGN in self._beside
-        if self._vouched and not vouched:
+        vouched = self._beside.get(step.name + SIGN)
+        if self._vouched and vouched is None:
             summary = "The steps before it have a .sign, this one has none."
             self.tell("update-signature-missing", step, summary)
-        self._vouched = vouched
+        elif vouched is not None and self._trust is not None:
+            self._sign(step, vouched, self._trust)
+        self._vouched = vouched is not None
+
+    def _sign(self, step: File, data: Buffer, trust: Trust) -> None:
+        """Every line of a `.sign` must hold for the step, by someone who is trusted."""
+        from verifier.signatures.detached import verify_detached  # noqa: PLC0415 - arithmetic
+
+        try:
+            found = [
+                verify_detached(blob, lambda name: hashlib.new(name, step.data).digest(), trust)
+                for blob in sign.blobs(data)
+            ]
+        except VerifierError as error:
+            self.tell("signature-invalid", step, f"Its .sign does not hold: {error}")
+            return
+        if not found or not all(report.pinned for report in found):
+            self.tell("signature-unexpected", step, "Its .sign is by nobody who is trusted.")
 
     def _database_holds(self, step: File, head: Mapping[str, bytes]) -> bool:
         digest = hashlib.md5(step.data[512:], usedforsecurity=False).digest()

@@ -17,8 +17,11 @@ from verifier import formats
 from verifier.errors import VerifierError
 from verifier.formats.clamav import sign
 from verifier.model import Policy, Verdict
+from verifier.pair import pair_paths
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support import Tree
 
 NAME = "test-6.cvd"
@@ -129,3 +132,12 @@ def test_damaged_files_raise_nothing_unexpected() -> None:
                 continue
             assert sum(span.length for span in cut.spans) == len(bad)
             assert _compare(bad).verdict is not Verdict.EQUIVALENT or bad == data
+
+
+def test_a_directory_without_the_signature_that_the_other_has(tmp_path: Path) -> None:
+    for side in ("shipped", "rebuilt"):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / NAME).write_bytes(make.file(NAME))
+    (tmp_path / "rebuilt" / f"{NAME}.sign").write_bytes(make.sign_file(NAME, "vendor"))
+    (member,) = pair_paths(tmp_path / "shipped", tmp_path / "rebuilt").members
+    assert [item.kind for item in member.differences] == ["update-signature-missing"]

@@ -13,6 +13,8 @@ from verifier.errors import ParseError, VerifierError
 from verifier.formats.clamav import pack, script, unpacked
 from verifier.sigdb import updates
 from verifier.sigdb.base import File
+from verifier.signatures.trust import Trust
+from verifier.signatures.x509 import load_certificate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,15 +114,47 @@ def test_a_signature_that_ceases() -> None:
 
 
 def test_a_sign_file_that_ceases() -> None:
-    beside = ["test-1.cvd.sign", "test-2.cdiff.sign", "test-4.cdiff.sign"]
+    beside = {
+        f"{name}.sign": memoryview(b"") for name in ("test-1.cvd", "test-2.cdiff", "test-4.cdiff")
+    }
     release = updates.verify(_files("test-1.cvd", *UPDATES[:3]), beside)
     assert _kinds(release) == [("update-signature-missing", "test-3.cdiff")]
 
 
-def test_a_chain_starts_with_a_database() -> None:
-    for steps in ([], _files("test-2.cdiff")):
-        with pytest.raises(ParseError):
-            updates.verify(steps)
+@pytest.mark.parametrize(
+    ("signer", "over", "kinds"),
+    [
+        ("vendor", "test-1.cvd", []),
+        ("vendor", "test-2.cvd", [("signature-invalid", "test-1.cvd")]),
+        ("stranger", "test-1.cvd", [("signature-unexpected", "test-1.cvd")]),
+    ],
+)
+def test_a_sign_file_is_verified_where_somebody_is_trusted(
+    signer: str, over: str, kinds: list[tuple[str, str]]
+) -> None:
+    trust = Trust((load_certificate(make.authority("vendor").root),))
+    beside = {"test-1.cvd.sign": memoryview(make.sign_file(over, signer))}
+    release = updates.verify(_files("test-1.cvd"), beside, trust=trust)
+    assert _kinds(release) == kinds
+
+
+def test_updates_before_the_first_database_are_held_to_order_and_signature() -> None:
+    assert _kinds(updates.verify(_files("test-2.cdiff", "test-3.cdiff", "test-3.cvd"))) == []
+    release = updates.verify(_files("test-2.cdiff", "test-4.cdiff"))
+    assert _kinds(release) == [("update-gap", "test-4.cdiff")]
+    with pytest.raises(ParseError):
+        updates.verify([])
+
+
+def test_files_of_one_database_are_one_chain() -> None:
+    loose = File("release/a.ndb", "a.ndb", memoryview(b"x"))
+    other = File("elsewhere/test.cvd", "test.cvd", memoryview(make.file("test-1.cvd")))
+    found = updates.groups([*_files(*reversed(CHAIN)), loose, other, _file("bytecode.cvd")])
+    assert {name: [step.name for step in steps] for name, steps in found.items()} == {
+        "elsewhere/test": ["test.cvd"],
+        "release/bytecode": ["bytecode.cvd"],
+        "release/test": list(CHAIN),
+    }
 
 
 FILES = {"a.ndb": b"one\ntwo\nthree\n", "b.ndb": b"x\n", "c.ndb": b"open"}

@@ -95,6 +95,7 @@ def _certificate(private: rsa.RSAPrivateKey) -> bytes:
         x509.CertificateBuilder(name, name, private.public_key(), 1)
         .not_valid_before(start)
         .not_valid_after(start + dt.timedelta(days=3650))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(private, hashes.SHA256())
     )
     return made.public_bytes(serialization.Encoding.DER)

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from verifier.formats.base import text
+from verifier.formats.clamav.payload import is_listing
 from verifier.model import Difference
 
 if TYPE_CHECKING:
@@ -54,8 +55,9 @@ def of_archive(shipped: Side, rebuilt: Side) -> tuple[Difference, ...]:
 def _faults(entries: list[Entry], listing: bytes | None) -> Iterator[Difference]:
     seen: set[bytes] = set()
     listed = None if listing is None else set(rows(listing))
+    first = next((entry.name for entry in entries if is_listing(entry.name)), None)
     for entry in entries:
-        name, special = entry.name, entry.name == b"COPYING" or entry.name.lower()[-5:] == b".info"
+        name, special = entry.name, entry.name in {b"COPYING", first}
         if name in seen:
             yield _told(
                 *("database-member-duplicate", entry),

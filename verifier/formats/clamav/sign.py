@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from typing import TYPE_CHECKING
 
@@ -41,6 +43,27 @@ def layout(data: Buffer) -> Layout:
         if number > limits.SIGNATURE_NESTING:
             raise LimitError(f"A signature file of more than {limits.SIGNATURE_NESTING} lines.")
     return cutter.finish({})
+
+
+def blobs(data: Buffer) -> list[bytes]:
+    """The DER of each signature; ParseError where its base64 is not the one text of it."""
+    spans = layout(data).spans
+    return [
+        decoded(bytes(data[span.offset : span.end]))
+        for span in spans
+        if span.field == "sign.signature"
+    ]
+
+
+def decoded(value: bytes) -> bytes:
+    """The bytes that canonical base64 stands for."""
+    try:
+        blob = base64.b64decode(value, validate=True)
+    except binascii.Error as error:
+        raise ParseError("The signature is not base64") from error
+    if base64.b64encode(blob) != value:
+        raise ParseError("The signature is not canonical base64")
+    return blob
 
 
 FORMAT = Format("clamsign", magic.clamsign, layout, follows=frozenset({"sign.signature"}))

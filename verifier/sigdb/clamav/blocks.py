@@ -17,40 +17,44 @@ if TYPE_CHECKING:
 _SAMPLE = 1 << 17
 _SMALL = 1 << 16  # texts up to here are not cut
 _RARE, _OFTEN = 1 / 2000, 1 / 40  # of lines that may be cut at
-_FEW = 16  # lines that are looked for one by one
+_FEW = 4  # keys that are looked for one by one
 
 
 class Unequal(NamedTuple):
-    """Lines of one text alone, each once, and all text that has lines of both."""
+    """Lines of one text alone, and the text in which lines of both are looked for.
 
-    lost: list[bytes]
-    come: list[bytes]
-    common: list[bytes]
+    A line that stands in a shared block and in another may be in `lost` or
+    `come` as well; `rest` holds all lines of `lost`, and such as both have.
+    """
+
+    lost: set[bytes]
+    come: set[bytes]
+    shared: list[bytes]
+    rest: list[bytes]
 
 
 def unequal(mine: list[bytes], theirs: list[bytes]) -> Unequal:
     """Compare texts whose every line ends with a newline; their order means nothing."""
     if mine == theirs:
-        return Unequal([], [], [])
+        return Unequal(set(), set(), [], [])
     mark = _mark(mine, theirs)
     before, after = _cut(mine, mark), _cut(theirs, mark)
-    shared = set(before) & set(after)
-    common = [block for block in before if block in shared]
-    old = _lines(block for block in before if block not in shared)
-    new = _lines(block for block in after if block not in shared)
-    del before, after, shared
-    known = set(old)
-    come = dict.fromkeys(line for line in new if line not in known)
-    lost = known.difference(new)
-    both = [line for line in old if line not in lost]
-    if both:
-        common.append(b"\n".join([*both, b""]))
-    return Unequal(sorted(lost), list(come), common)
+    both = set(before) & set(after)
+    shared = [block for block in before if block in both]
+    if shared:
+        mine = [b"".join(block for block in before if block not in both)]
+        theirs = [b"".join(block for block in after if block not in both)]
+    del before, after, both
+    old, new = _lines(mine), _lines(theirs)
+    return Unequal(old - new, new - old, shared, mine)
 
 
-def _lines(blocks: Iterable[bytes]) -> list[bytes]:
-    text = b"".join(blocks)
-    return text.split(b"\n")[:-1]
+def _lines(texts: Iterable[bytes]) -> set[bytes]:
+    found: set[bytes] = set()
+    for text in texts:
+        found.update(text.split(b"\n"))
+    found.discard(b"")
+    return found
 
 
 def _mark(mine: list[bytes], theirs: list[bytes]) -> bytes:
@@ -89,14 +93,11 @@ def with_keys(texts: Iterable[bytes], grammar: re.Pattern[bytes], keys: set[byte
     found: list[bytes] = []
     for text in texts:
         lowered = text.lower()
-        hits = keys.intersection(grammar.findall(lowered))
-        if not hits:
-            continue
-        if len(hits) > _FEW:
-            matches = map(grammar.match, lowered.split(b"\n"))
-            for line, match in zip(text.split(b"\n"), matches, strict=True):
-                if match and match.group(1) in hits:
-                    found.append(line)
+        told = grammar.findall(lowered)
+        hits = keys.intersection(told)
+        if len(hits) > _FEW and len(told) == text.count(b"\n"):
+            lines = text.split(b"\n")
+            found += [lines[place] for place, key in enumerate(told) if key in hits]
             continue
         for hit in hits:
             found += _holding(text, lowered, grammar, hit)

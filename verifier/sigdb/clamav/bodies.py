@@ -13,7 +13,7 @@ from verifier.sigdb.clamav import pattern, text
 
 TARGETS = 15  # file types that the engine has a matcher for; others are passed over
 MATCHED_PLAIN = frozenset({0, 1})  # targets that Boyer-Moore serves; the others need Aho-Corasick
-_LATER = re.compile(r"[\x21-\x39\x3b-\x7e]+")
+_FOREIGN = re.compile(r"[\x20-\x39\x3b-\x7e]+")  # an old end-of-life notice has words for a body
 
 
 def extended(line: bytes, scope: str) -> Record:
@@ -23,8 +23,8 @@ def extended(line: bytes, scope: str) -> Record:
         raise ParseError(f"A body signature has {len(fields)} fields instead of 4 to 6")
     levels = text.levels(fields, 4)
     target = "0" if fields[1] == "*" else str(text.number(fields[1], "The target"))
-    if _is_later(levels) or int(target) >= TARGETS:
-        if not _LATER.fullmatch(fields[2]) or not _LATER.fullmatch(fields[3]):
+    if text.foreign(levels) or int(target) >= TARGETS:
+        if not _FOREIGN.fullmatch(fields[2]) or not _FOREIGN.fullmatch(fields[3]):
             raise ParseError("Offset or body hold what is no visible character")
     else:
         pattern.offset(fields[2], int(target))
@@ -47,8 +47,3 @@ def plain(line: bytes, scope: str) -> Record:
     pattern.body(body)
     fields = (("target", "0"), ("offset", "*"), ("hex", text.lower_hex(body)))
     return Record(scope, text.name_of(name), fields)
-
-
-def _is_later(levels: text.Body) -> bool:
-    """Whether only engines later than this grammar load it."""
-    return bool(levels) and text.bounds(levels[0][1])[0] > text.LEVEL

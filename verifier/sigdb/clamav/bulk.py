@@ -8,6 +8,7 @@ are made and compared as those of small lists are.
 
 from __future__ import annotations
 
+import heapq
 import re
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
@@ -47,6 +48,7 @@ class _Difference(NamedTuple):
     come: list[bytes]
     beside: list[bytes]
     silenced: tuple[list[bytes], list[bytes]]
+    more: tuple[int, int]  # lines beyond those, of either side
 
 
 def changes(old: Side, new: Side, profile: Profile) -> Iterator[Change]:
@@ -69,8 +71,8 @@ def _group(
         if not found.lost and not found.come:
             continue
         yield from _uncounted(scope, found)
-        before += _records(found.lost[:TOLD], kind, old, profile)
-        after += _records(found.come[:TOLD], kind, new, profile, offsets=True)
+        before += _records(found.lost, kind, old, profile)
+        after += _records(found.come, kind, new, profile, offsets=True)
         common = _records(found.beside, kind, new, profile)
         before += common
         after += common
@@ -83,14 +85,13 @@ def _group(
 def _uncounted(scope: str, found: _Difference) -> Iterator[Change]:
     """One change for all lines beyond those that are judged one by one."""
     effect = "allowlist" if scope == "fp" else "detection"
-    more = len(found.lost) - TOLD
-    if more > 0:
-        summary = f"The source has {more:,} more that the shipped database has not."
+    lost, come = found.more
+    if lost:
+        summary = f"The source has {lost:,} more that the shipped database has not."
         weak = "" if scope == "fp" else "signature-removed"
         yield Change(f"{effect}-removed", f"{scope}: others", summary, weak)
-    more = len(found.come) - TOLD
-    if more > 0:
-        summary = f"The shipped database has {more:,} more that the source has not."
+    if come:
+        summary = f"The shipped database has {come:,} more that the source has not."
         weak = "allowlist-added" if scope == "fp" else ""
         yield Change(f"{effect}-added", f"{scope}: others", summary, weak)
 
@@ -98,29 +99,36 @@ def _uncounted(scope: str, found: _Difference) -> Iterator[Change]:
 def _difference(scope: str, kind: Kind, old: Side, new: Side) -> _Difference:
     mine = _text(scope, kind, old, strict=True)
     theirs = _text(scope, kind, new, strict=False)
-    lost, come, common = blocks.unequal(mine.loaded, theirs.loaded)
-    _check_come(kind, come, new)
-    if len(lost) + len(come) > TOLD:
-        lost, come, common = blocks.unequal(
-            _folded(mine.loaded, scope), _folded(theirs.loaded, scope)
-        )
-    if not lost and not come:
-        return _Difference([], [], [], ([], []))
-    keys = {kinds.key_of(line, scope) for line in (*lost[:TOLD], *come[:TOLD])}
-    beside = blocks.with_keys(common, kinds.KEYS[scope], keys)[:TOLD]
+    found = blocks.unequal(mine.loaded, theirs.loaded)
+    _check_come(kind, found.come, new)
+    if len(found.lost) + len(found.come) > TOLD:
+        del found
+        _fold(mine.loaded, scope)
+        _fold(theirs.loaded, scope)
+        found = blocks.unequal(mine.loaded, theirs.loaded)
+    if not found.lost and not found.come:
+        return _Difference([], [], [], ([], []), (0, 0))
+    lost, come = heapq.nsmallest(TOLD, found.lost), heapq.nsmallest(TOLD, found.come)
+    keys = {kinds.key_of(line, scope) for line in (*lost, *come)}
+    grammar = kinds.KEYS[scope]
+    beside = set(blocks.with_keys(found.shared, grammar, keys))
+    beside |= set(blocks.with_keys(found.rest, grammar, keys)) - found.lost
+    more = len(found.lost) - len(lost), len(found.come) - len(come)
+    lost = [line for line in lost if line not in beside]
+    come = [line for line in come if line not in beside]
     off = [
         [line for line in lines if kinds.key_of(line, scope) in keys][:TOLD]
         for lines in (mine.silenced, theirs.silenced)
     ]
-    return _Difference(lost, come, beside, (off[0], off[1]))
+    return _Difference(lost, come, heapq.nsmallest(TOLD, beside), (off[0], off[1]), more)
 
 
-def _folded(texts: list[bytes], scope: str) -> list[bytes]:
-    """The same texts, with hex digits in lower case."""
+def _fold(texts: list[bytes], scope: str) -> None:
+    """Put hex digits into lower case, in place."""
     grammar = kinds.CAPITALS.get(scope)
-    if grammar is None:
-        return texts
-    return [grammar.sub(_lower, text) if grammar.search(text) else text for text in texts]
+    for place, raw in enumerate(texts):
+        if grammar is not None and grammar.search(raw):
+            texts[place] = grammar.sub(_lower, raw)
 
 
 def _lower(found: re.Match[bytes]) -> bytes:
@@ -155,6 +163,8 @@ def _raw(part: Part, kind: Kind) -> bytes:
         raw += b"\n"
     if not raw:
         raise ParseError(f"{part.file.path}: a file without a line makes the engine refuse all", 0)
+    if raw.startswith((b"\n", b"\r\n")) or b"\n\n" in raw or b"\n\r\n" in raw:
+        raise ParseError(f"{part.file.path}: a blank line, which makes the engine refuse all")
     try:
         checked.lengths(raw, kind)
     except ParseError as error:
@@ -188,7 +198,7 @@ def _without_ignored(
     return b"\n".join(line for line in lines if line not in off) if off else raw
 
 
-def _check_come(kind: Kind, lines: list[bytes], side: Side) -> None:
+def _check_come(kind: Kind, lines: set[bytes], side: Side) -> None:
     """Check the lines that the shipped side alone has."""
     if not lines:
         return

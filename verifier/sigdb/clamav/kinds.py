@@ -24,10 +24,8 @@ _SIZED = rb"[1-9][0-9]{0,8}"
 _STARRED = rb":(?:7[3-9]|[89][0-9]|[1-9][0-9]{2})(?::[0-9]{1,9})?+"
 _BYTES = rb"(?:[0-9a-fA-F]{2})"
 _GAP = rb"(?:\*|\{[0-9]{1,9}(?:-[0-9]{0,9})?\})"
-_BODY = (
-    _BYTES + rb"{3}" + rb"(?:\?\?|" + _BYTES + rb")*+"
-    rb"(?:" + _GAP + _BYTES + rb"{2}" + rb"(?:\?\?|" + _BYTES + rb")*+)*+"
-)
+_MORE = rb"(?:[0-9a-fA-F?]{16})*+(?:[0-9a-fA-F?]{2})*+"  # in steps, for speed
+_BODY = _BYTES + rb"{3}" + _MORE + rb"(?:" + _GAP + _BYTES + rb"{2}" + _MORE + rb")*+"
 _PLACE = rb"(?:\*|[0-9]{1,9}(?:,[0-9]{1,9})?|EOF-[0-9]{1,9}(?:,[0-9]{1,9})?)"
 _PE_PLACE = rb"(?:EP[+-][0-9]{1,9}|S[0-9]{1,4}\+[0-9]{1,9})(?:,[0-9]{1,9})?"
 _TARGET = rb"(?:(?:[0-9]|1[0-4]):" + _PLACE + rb"|[169]:" + _PE_PLACE + rb")"
@@ -39,10 +37,8 @@ SECTION_LINE = (
     rb"(?:" + _SIZED + rb":" + _DIGEST + rb":" + _NAME + _LEVELS
     + rb"|\*:" + _DIGEST + rb":" + _NAME + _STARRED + rb")"
 )  # fmt: skip
-_SUB = (
-    rb"(?:" + _PLACE + rb":)?+" + _BYTES + rb"{2}(?:\?\?|" + _BYTES + rb")*+"
-    rb"(?:" + _GAP + _BYTES + rb"{2}(?:\?\?|" + _BYTES + rb")*+)*+(?:::[iwfa]{1,4})?+"
-)  # fmt: skip
+_SHORT_BODY = _BYTES + rb"{2}" + _MORE + rb"(?:" + _GAP + _BYTES + rb"{2}" + _MORE + rb")*+"
+_SUB = rb"(?:" + _PLACE + rb":)?+" + _SHORT_BODY + rb"(?:::[iwfa]{1,4})?+"
 LOGICAL_LINE = (
     _NAME + rb";[A-Za-z0-9:,_>-]++;[0-9()&|=<>,]++(?:;" + _SUB + rb")++"
 )  # what attributes and logic say is left to the caller

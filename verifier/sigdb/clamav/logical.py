@@ -42,13 +42,14 @@ def record(line: str, scope: str, *, spare: bool = False) -> Record:
     subs = fields[3:]
     named(fields[2], len(subs), spare=spare)
     attributes = description(fields[1])
-    low = text.bounds(attributes.get("levels", ""))[0]
-    later = low > text.LEVEL or "unsupported" in attributes
+    foreign = "unsupported" in attributes or text.foreign(
+        tuple(item for item in attributes.items() if item[0] == "levels")
+    )
     target = int(attributes.get("Target", "0"))
     body = [(name, attributes[name]) for name in sorted(attributes)]
     body.append(("logic", fields[2]))
     for index, sub in enumerate(subs):
-        body.append((f"sub{index}", sub if later else subsignature(sub, index, target)))
+        body.append((f"sub{index}", sub if foreign else subsignature(sub, index, target)))
     return Record(scope, text.name_of(fields[0]), tuple(body))
 
 
@@ -122,7 +123,7 @@ def _checked(found: dict[str, str]) -> dict[str, str]:
     if "Engine" in found:
         low, high = (int(part) for part in found.pop("Engine").split("-"))
     given = dict(text.interval(low, high))
-    if "unsupported" in found or low > text.LEVEL:
+    if "unsupported" in found or not low <= text.LEVEL <= high:
         return {**found, **given}
     if "Target" not in found:
         raise ParseError("The target description names no target")

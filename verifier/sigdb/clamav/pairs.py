@@ -15,7 +15,7 @@ from verifier.sigdb.clamav import profile
 from verifier.sigdb.clamav.weaken import narrowing, weakening
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from verifier.sigdb.base import Record
     from verifier.sigdb.clamav.text import Body
@@ -81,9 +81,11 @@ def changes(
     """All changes between two sets of records. Both hold whatever shares a key with a change."""
     lost, come = unequal(rebuilt, shipped)
     waiting, now, before = _Pool(come), _Pool(shipped), _Pool(rebuilt)
+    lost.sort(key=lambda record: (record.scope, record.name, record.body))
+    found = {number: waiting.take(key(record), record) for number, record in enumerate(lost)}
     rest: list[Record] = []
-    for record in lost:
-        other = waiting.take(key(record), record) or waiting.take(_title(record), record)
+    for number, record in enumerate(lost):
+        other = found[number] or waiting.take(_title(record), record)
         if other is None:
             rest.append(record)
             continue
@@ -123,7 +125,7 @@ def _lost(record: Record, now: _Pool, causes: Causes) -> Change:
 
 def _added(record: Record, before: _Pool, causes: Causes) -> Change:
     weak = weakening(None, record)
-    if record.effect is Effect.ALLOW and before.allows(record):
+    if record.effect is Effect.ALLOW and before.covering(record):
         weak = ""
     found = _told(None, record, weak, "added")
     if identity(record) in causes.silenced:
@@ -168,18 +170,11 @@ class _Pool:
         return [record for record in self._all if id(record) not in self._gone]
 
     def covering(self, record: Record) -> Record | None:
-        """A record that catches all that `record` caught, rather one of the same name."""
-        return self._first(record, lambda item: not narrowing(record, item))
-
-    def allows(self, record: Record) -> bool:
-        """Whether all that `record` lets through is let through anyway."""
-        return self._first(record, lambda item: not narrowing(item, record)) is not None
-
-    def _first(self, record: Record, fits: Callable[[Record], bool]) -> Record | None:
+        """A record that acts on all that `record` acts on, rather one of the same name."""
         tried = [
             item
             for item in self._found.get(key(record), [])[:_TRIED]
-            if item.effect is record.effect and fits(item)
+            if item.effect is record.effect and not narrowing(record, item)
         ]
         return min(tried, key=lambda item: item.name != record.name, default=None)
 

@@ -27,7 +27,7 @@ def file_type(line: bytes, scope: str) -> Record:
         raise ParseError(f"A file type has {len(fields)} fields instead of 6 to 8")
     levels = text.levels(fields, 6)
     magic = str(text.number(fields[0], "The kind of magic"))
-    if not levels or text.bounds(levels[0][1])[0] <= text.LEVEL:
+    if not text.foreign(levels):
         if not text.FILE_TYPES.issuperset(fields[4:6]):
             raise ParseError("The engine knows no such file type")
         if magic in {"0", "4"}:

@@ -15,7 +15,7 @@ from verifier.errors import ParseError
 if TYPE_CHECKING:
     from verifier.sigdb.base import File
 
-LEVEL = 216  # functionality level of ClamAV 1.4; lines for later engines are read leniently
+LEVEL = 216  # functionality level of ClamAV 1.4; lines for other engines are read leniently
 ANY_LEVEL = 10**9
 LINE = 8190  # the loader's buffer (FILEBUFF) less newline and NUL
 LOGICAL_LINE = 32766
@@ -138,6 +138,12 @@ def bounds(value: str) -> tuple[int, int]:
         return 0, ANY_LEVEL
     low, _, high = value.partition("-")
     return int(low), int(high) if high else ANY_LEVEL
+
+
+def foreign(levels: Body) -> bool:
+    """Whether only engines before or after the one of this grammar load a record."""
+    low, high = bounds(levels[0][1] if levels else "")
+    return not low <= LEVEL <= high
 
 
 def lower_hex(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,6 +18,9 @@ from tests.unit.sigdb.clamav.engine import (
     predicted,
     scan,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def _hdb(name: bytes, tail: bytes = b"") -> bytes:
@@ -156,6 +159,10 @@ CASES = {
     ),
     "ignored name with a clause": ({"a.ndb": _ndb(b"T.One.{a}"), "a.ign2": b"T.One\n"}, set()),
     "ignored name of two letters": ({"a.ndb": _ndb(b"TN"), "a.ign2": b"TN\n"}, set()),
+    "md5 of a name of one letter, which the padding overwrites": (
+        {"a.ndb": _ndb(b"T"), "a.ign2": b"T:" + WRONG + b"\n"},
+        REFUSED,
+    ),
     "ignore list names a hash": ({"a.hdb": _hdb(b"T.One"), "a.ign2": b"T.One\n"}, set()),
     "ignore list names a logical one": ({"a.ldb": _ldb(b"T.One"), "a.ign2": b"T.One\n"}, set()),
     "ignore list names an fp entry": (
