@@ -107,8 +107,12 @@ def ignore_records(file: File) -> Iterator[tuple[ignore.Entry, Record]]:
         entries = list(ignore.entries(found.lines, contained=bool(file.container)))
     except ParseError as error:
         raise ParseError(f"{file.path}: {error}") from error
+    raw = bytes(file.data)
+    at = 0
     for entry in entries:
-        yield entry, ignore.record(entry)._replace(place=(file.path, 0, len(entry.line)))
+        at = max(raw.find(entry.line, at), 0)
+        yield entry, ignore.record(entry)._replace(place=(file.path, at, len(entry.line)))
+        at += len(entry.line)
 
 
 def file_records(file: File) -> Iterator[tuple[bytes, Record]]:

@@ -19,7 +19,7 @@ LEVEL = 216  # functionality level of ClamAV 1.4; lines for other engines are re
 ANY_LEVEL = 10**9
 LINE = 8190  # the loader's buffer (FILEBUFF) less newline and NUL
 LOGICAL_LINE = 32766
-RECORDS = 400_000  # of one side, outside the formats that are compared in bulk
+RECORDS = 250_000  # of one side, outside the formats that are compared in bulk
 _FILE_TYPES = (
     "7Z 7ZSFX ALZ ANY APM ARJ ARJSFX AUTOIT BINARY_DATA BINHEX BZ CABSFX CPIO_CRC CPIO_NEWC "
     "CPIO_ODC CPIO_OLD CRYPTFF DMG EGG EGGSFX ELF GIF GPT GRAPHICS GZ HTML HTML_UTF16 HWP3 "

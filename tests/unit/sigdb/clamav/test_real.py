@@ -45,7 +45,7 @@ def _test(number: int) -> tuple[File, ...]:
 def test_every_member_of_every_version_parses(number: int) -> None:
     members = _test(number)
     assert len(members) >= 3
-    assert sum(len(list(FAMILY.records(member, {}))) for member in members) > 10
+    assert any(list(FAMILY.records(member, {})) for member in members)
     assert FAMILY.changes is not None
     assert not list(FAMILY.changes(members, _test(number), {}))
 
