@@ -40,7 +40,13 @@ class Entry(NamedTuple):
     module: str  # of this package, with the Family as FAMILY
 
 
-FAMILIES: tuple[Entry, ...] = (Entry("suricata", sniff.suricata, "suricata"),)
+FAMILIES: tuple[Entry, ...] = (
+    Entry("clamav", sniff.clamav, "clamav"),
+    Entry("suricata", sniff.suricata, "suricata"),
+    Entry("yara", sniff.yara, "yara_source"),
+    Entry("yarc", sniff.yarc, "yarc"),
+    Entry("yarx", sniff.yarx, "yarx"),
+)
 
 
 @cache

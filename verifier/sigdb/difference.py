@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from verifier.sigdb.base import Family
 
 _SHOWN = 80  # characters of a value in a summary
+_BEFORE = 20  # of these, how many are shown before the first that differs
 _Key = tuple[str, str, str]
 
 
@@ -144,13 +145,22 @@ def _shown(record: Record) -> str:
 def _fields(rebuilt: Record, shipped: Record) -> str:
     """The fields that differ, source first."""
     before, after = _values(rebuilt), _values(shipped)
-    parts = [
-        f"{name}: source {_short(before.get(name, 'none'))}, "
-        f"shipped {_short(after.get(name, 'none'))}"
-        for name in dict.fromkeys([*before, *after])
-        if before.get(name) != after.get(name)
-    ]
+    parts = []
+    for name in dict.fromkeys([*before, *after]):
+        if before.get(name) != after.get(name):
+            one, other = _apart(before.get(name, "none"), after.get(name, "none"))
+            parts.append(f"{name}: source {_short(one)}, shipped {_short(other)}")
     return "; ".join(parts) or "The fields stand in another order."
+
+
+def _apart(one: str, other: str) -> tuple[str, str]:
+    """Long values from shortly before the place where they begin to differ."""
+    if max(len(one), len(other)) <= _SHOWN:
+        return one, other
+    places = enumerate(zip(one, other, strict=False))
+    same = next((at for at, (a, b) in places if a != b), min(len(one), len(other)))
+    start = same - _BEFORE
+    return (one, other) if start <= 0 else (f"…{one[start:]}", f"…{other[start:]}")
 
 
 def _values(record: Record) -> dict[str, str]:

@@ -50,3 +50,71 @@ def _lines(data: Buffer, *, comments: bool = False) -> Iterator[bytes]:
     for line in head.split(b"\n"):
         if line.strip() and line.lstrip().startswith(b"#") == comments:
             yield line
+
+
+def yarc(_name: str, data: Buffer) -> bool:
+    """Rules compiled by libyara 4: magic, one of its versions, and twelve buffers."""
+    return len(data) > 150 and bytes(data[:4]) == b"YARA" and data[4] < 32 and data[5] == 12
+
+
+_YARA_HEAD = 1 << 16  # bytes that are looked at
+_YARA = re.compile(
+    rb"(?:[ \t\r\n]+|//[^\n]*+|/\*[^*]*+\*++(?:[^/*][^*]*+\*++)*+/)*+"
+    rb"(?:rule|private|global|import|include)[ \t\r\n\"]"
+)
+
+
+def yara(name: str, data: Buffer) -> bool:
+    """YARA rules as text: their ending, and a rule, import or include before all else."""
+    if not name.lower().endswith((".yar", ".yara")):
+        return False
+    return _YARA.match(bytes(data[:_YARA_HEAD])) is not None
+
+
+def yarx(_name: str, data: Buffer) -> bool:
+    """Rules compiled by YARA-X: magic, and a version that can be one."""
+    return len(data) > 12 and bytes(data[:8]) == b"YARA-X\0\0" and bytes(data[10:12]) == b"\0\0"
+
+
+_CLAMAV_HEAD = 4096
+_HASH = rb"[0-9a-fA-F]{32}(?:[0-9a-fA-F]{8}|[0-9a-fA-F]{32})?"
+_FILE_HASH = _HASH + rb":(?:\*|[0-9]{1,10}):[^:]+(?::[0-9]{1,9}){0,2}"
+_SECTION_HASH = rb"(?:\*|[0-9]{1,10}):" + _HASH + rb":[^:]+(?::[0-9]{1,9}){0,2}"
+_BODY = rb"[^:]+:(?:\*|[0-9]{1,2}):[^:]+:[^:]+(?::[0-9]{1,9}){0,2}"
+_LOGICAL = rb"[^;]+;(?:[A-Za-z0-9]+:[^,;]+,?)+;[0-9()&|=<>,]+;.+"
+_CLAMAV = {
+    **dict.fromkeys(("hdb", "hsb", "hdu", "hsu", "fp", "sfp", "imp"), _FILE_HASH),
+    **dict.fromkeys(("mdb", "msb", "mdu", "msu"), _SECTION_HASH),
+    **dict.fromkeys(("ndb", "ndu", "sdb"), _BODY),
+    **dict.fromkeys(("ldb", "ldu"), _LOGICAL),
+    "idb": rb"[^:]+:[^:]*:[^:]*:[0-9a-fA-F]{124}",
+    "cdb": rb"[^:]+:(?:\*|CL_TYPE_[A-Z0-9_]+)(?::[^:]*){8,10}",
+    **dict.fromkeys(("zmd", "rmd"), rb"[^:]+:(?:\*|[01])(?::[^:]*){7}"),
+    "crb": rb"[^;]*;[01];[0-9a-fA-F]{40};(?:[0-9a-fA-F]{40})?;[0-9a-fA-F]+;.*",
+    "ftm": rb"[0-9]:[^:]*:[^:]*:[^:]*:CL_TYPE_[A-Z0-9_]+:CL_TYPE_[A-Z0-9_]+(?::[0-9]{1,9}){0,2}",
+    "pwdb": rb"[^;]+;[^;]*;[01];[^;]*",
+    "ign": rb"[!-~]+",
+    "ign2": rb"[!-~]+",
+    "pdb": rb"[RH][0-9a-fA-F]{0,3}:.+",
+    "gdb": rb"S[0-9a-fA-F]{0,3}:[PFW]:[0-9a-fA-F]{8}.*",
+    "wdb": rb"[XYM][0-9a-fA-F]{0,3}:.+",
+    "cbc": rb"ClamBC[\x60-\x7c]+jb:[0-9]{1,9}",
+}
+_CLAMAV_LINES = {name: re.compile(grammar) for name, grammar in _CLAMAV.items()}
+
+
+def clamav(name: str, data: Buffer) -> bool:
+    """A loose ClamAV file: an ending that is ClamAV's own, and a first line of that format."""
+    grammar = _CLAMAV_LINES.get(name.rpartition(".")[2].lower() if "." in name else "")
+    if grammar is None:
+        return False
+    head = bytes(data[:_CLAMAV_HEAD])
+    if b"\0" in head:
+        return False
+    lines = head.split(b"\n")
+    if len(data) > _CLAMAV_HEAD and len(lines) > 1:
+        lines.pop()
+    for line in (found.rstrip(b"\r") for found in lines):
+        if line and not line.startswith(b"#"):
+            return len(line) == _CLAMAV_HEAD or grammar.fullmatch(line) is not None
+    return False

@@ -22,6 +22,7 @@ from verifier.spec.model import (
     Signer,
     Spec,
     Waiver,
+    YaraBuild,
 )
 
 __all__ = [
@@ -40,5 +41,6 @@ __all__ = [
     "Signer",
     "Spec",
     "Waiver",
+    "YaraBuild",
     "load",
 ]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verifier.errors import UsageError
-from verifier.spec import clamav, databases, model
+from verifier.spec import clamav, databases, model, yara
 from verifier.spec.locator import Locator
 from verifier.spec.table import Table
 
@@ -72,6 +72,8 @@ def _check_together(spec: model.Spec, top: Table) -> None:
         raise top.error("sandbox.kind", "host has no root: drop sandbox.root and build.packages")
     if build.packages and sandbox.root == "host-tools":
         raise top.error("build.packages", "needs a root to install into: set sandbox.root")
+    if sandbox.clock is not None and build.recipe == "yara":
+        raise top.error("sandbox.clock", "has no use: compiled rules hold no time")
     if sandbox.clock == "changelog" and build.recipe != "debian":
         raise top.error("sandbox.clock", "changelog needs the debian recipe; give a date")
 
@@ -207,10 +209,15 @@ def _clamav_build(table: Table) -> model.BuildPlan:
     return clamav.build(table, packages)
 
 
+def _yara_build(table: Table) -> model.BuildPlan:
+    return yara.read(table, table.items("packages", functools.partial(_package, table), ()))
+
+
 _BUILDS: dict[str, Callable[[Table], model.BuildPlan]] = {
     "command": _command_build,
     "debian": _debian_build,
     "clamav-db": _clamav_build,
+    "yara": _yara_build,
 }
 
 

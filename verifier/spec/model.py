@@ -120,7 +120,32 @@ class ClamavBuild:
     recipe: str = "clamav-db"
 
 
-BuildPlan = CommandBuild | DebianBuild | ClamavBuild
+YARA_ENGINES = {
+    "yara": "yarac of the sandbox",
+    "yara-python": "libyara in a wheel from PyPI",
+    "yara-x": "YARA-X in a wheel from PyPI",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class YaraBuild:
+    """Rules compiled by one version of one of `YARA_ENGINES` into `output`, a path in the tree.
+
+    `rules` are (namespace, glob relative to the tree), compiled in this order and within one
+    glob by path; `wheel` is (file, SHA-256) of the engine; `externals` are variables' defaults.
+    """
+
+    rules: tuple[tuple[str, str], ...]
+    output: str
+    version: str
+    engine: str = "yara"
+    wheel: tuple[Path, str] | None = None
+    externals: tuple[tuple[str, str], ...] = ()
+    packages: tuple[str, ...] = ()
+    recipe: str = "yara"
+
+
+BuildPlan = CommandBuild | DebianBuild | ClamavBuild | YaraBuild
 
 
 @dataclass(frozen=True, slots=True)

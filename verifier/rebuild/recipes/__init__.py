@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from verifier.rebuild.recipes.clamav_db import ClamavDatabase
 from verifier.rebuild.recipes.command import Command
 from verifier.rebuild.recipes.debian import Debian
+from verifier.rebuild.recipes.yara import Yara
 
 if TYPE_CHECKING:
     from verifier.rebuild.recipes.base import Recipe
@@ -15,6 +16,7 @@ RECIPES: dict[str, type[Recipe]] = {
     "clamav-db": ClamavDatabase,
     "command": Command,
     "debian": Debian,
+    "yara": Yara,
 }
 
 __all__ = ["RECIPES"]

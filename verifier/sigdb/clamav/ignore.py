@@ -1,0 +1,126 @@
+"""Ignore lists (ign, ign2): which signature names are switched off, from which file on.
+
+Source: libclamav 1.4 (`readdb.c: cli_loadign`, `cli_chkign`, `cli_signorm`,
+`matcher-bm.c: cli_bm_addpatt`), and clamscan 1.4.6 by measurement. The loader
+keeps a pointer into its line buffer where the last MD5 stood. A later line
+without MD5 is checked against whatever the buffer then holds at that place,
+so the buffer is simulated here. Of several entries for one name one alone is
+asked: mostly the last, see `_rank`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from verifier.errors import ParseError
+from verifier.sigdb.base import Effect, Record
+from verifier.sigdb.clamav import text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MD5 = re.compile(rb"[0-9a-fA-F]{32}")
+_BUFFER = 8192
+
+
+class Entry(NamedTuple):
+    """One ignore entry: the name, and the MD5 that the signature's line must have ("" for any)."""
+
+    name: bytes
+    md5: str
+    line: bytes
+
+
+def entries(lines: list[bytes], *, contained: bool) -> Iterator[Entry]:
+    """The entries of one file, with the MD5 that each is really checked against."""
+    buffer = bytearray(_BUFFER)
+    carried = -1
+    for line in lines:
+        end = line + (b"\0" if contained else b"\0\0")  # a loose line's newline, chomped
+        buffer[: len(end)] = end
+        if line.startswith(b"#"):
+            continue
+        tokens = line.split(b":")
+        if len(tokens) > 3:
+            raise ParseError("An ignore entry has more than three fields")
+        if len(tokens) == 2:
+            carried = len(tokens[0]) + 1
+        name = tokens[2] if len(tokens) == 3 else tokens[0]
+        if not name:
+            raise ParseError("An ignore entry names no signature")
+        buffer[: len(line)] = line.replace(b":", b"\0")
+        if len(name) < 3:
+            name = name.ljust(3)
+            buffer[:4] = name + b"\0"
+        md5 = b""
+        if carried >= 0:
+            md5 = bytes(buffer[carried : buffer.index(0, carried)])
+            if not _MD5.fullmatch(md5):
+                raise ParseError(
+                    "The MD5 of an ignore entry, given or left over from the line before, is none"
+                )
+        yield Entry(name, md5.decode().lower(), line)
+
+
+def record(entry: Entry) -> Record:
+    """The canonical record of an entry."""
+    body = (("md5", entry.md5),) if entry.md5 else ()
+    return Record("ign", text.decoded(entry.name.rstrip(b" ")), body, Effect.IGNORE)
+
+
+class Ignored:
+    """All entries loaded so far. `at` tells how many had been loaded when a file was read."""
+
+    def __init__(self) -> None:
+        self._entries: dict[bytes, list[tuple[int, int, str]]] = {}
+        self._blocks: set[int] = set()
+        self.count = 0
+
+    def add(self, entry: Entry) -> None:
+        """Load one more entry."""
+        self.count += 1
+        found = self._entries.setdefault(entry.name, [])
+        found.append((self._rank(entry.name), self.count, entry.md5))
+
+    def names(self, at: int) -> set[bytes]:
+        """Names that may be switched off for a file read after `at` entries."""
+        if at == self.count:
+            return set(self._entries)
+        return {
+            name
+            for name, found in self._entries.items()
+            if any(number <= at for _, number, _ in found)
+        }
+
+    def covers(self, name: bytes, line: bytes, at: int) -> bool:
+        """Whether a signature is switched off that was read after `at` entries."""
+        found = [item for item in self._entries.get(normal(name), ()) if item[1] <= at]
+        if not found:
+            return False
+        md5 = max(found, key=lambda item: (item[0], -item[1]))[2]
+        return not md5 or hashlib.md5(line, usedforsecurity=False).hexdigest() == md5
+
+    def _rank(self, name: bytes) -> int:
+        """Where in the name the matcher meets the entry; it asks the one it meets last.
+
+        Each entry is filed under the first three-byte block of its name that no
+        entry uses yet, else under the first block, before those already there.
+        """
+        for place in range(len(name) - 2):
+            block = 211 * name[place] + 37 * name[place + 1] + name[place + 2]
+            if block not in self._blocks:
+                self._blocks.add(block)
+                return place
+        return 0
+
+
+def normal(name: bytes) -> bytes:
+    """A signature's name as it is looked up: without `.{…}` and `.UNOFFICIAL`, at least 3 long."""
+    if len(name) > 3 and name.endswith(b"}"):
+        cut = name.find(b".{")
+        name = name[:cut] if cut >= 0 else name
+    elif name.endswith(b".UNOFFICIAL") and len(name) > 11:
+        name = name[:-11]
+    return name.ljust(3)
