@@ -1,7 +1,7 @@
 """The one file that knows the order of stages: compare, derived members, databases, streams, proof.
 
 pairs ─► compare (workers) ─► pairs inside ─► … ─► members derived from others
-─► what databases mean together ─► compressed streams ─► prove ─► nodes
+─► what databases mean together, and updates in a row ─► compressed streams ─► prove ─► nodes
 """
 
 from __future__ import annotations
@@ -55,14 +55,16 @@ class Pipeline:
         self._declared = databases
         self._witness = witness
         self._databases: Databases | None = None
+        self._released: tuple[Member, ...] = ()
         self._done = self._known = self._unpacked = 0
         self._deferred: list[Node] = []
         self.roots: list[Node] = []
 
     @property
     def found(self) -> tuple[Member, ...]:
-        """Findings on files that only one side has."""
-        return tuple(self._databases.found) if self._databases is not None else ()
+        """Findings on files that only one side has, and on shipped updates together."""
+        around = self._databases.found if self._databases is not None else ()
+        return (*around, *self._released)
 
     def run(self, pairs: Iterable[Pair], alone: Sequence[Alone] = ()) -> list[Node]:
         """Compare all pairs and everything inside them; one node a pair, in order.
@@ -87,6 +89,7 @@ class Pipeline:
                 self._compare(engine, [node], _siblings(node))
             if self._databases is not None:
                 self._meaning(engine, self._databases)
+            self._release(engine, alone)
         with self._engine(False) as engine:
             self._streams(engine, self.roots)
         for node in self.roots:
@@ -155,6 +158,17 @@ class Pipeline:
             databases.settle(task.ticket, answer, self.roots)
         if self._witness is not None:
             self._witness(databases, self.roots, engine)
+
+    def _release(self, engine: Engine | Inline, alone: Sequence[Alone]) -> None:
+        """Verify shipped databases and updates as releases; what is wrong joins their members."""
+        pairs = [node.pair for node in self.roots]
+        shipped = [pair.path for pair in pairs] + [item.path for item in alone if item.shipped]
+        if any(path.endswith(".cdiff") for path in shipped):
+            from verifier import releases  # noqa: PLC0415 - few runs meet updates
+
+            engine.submit(releases.task(pairs, alone))
+            for task, answer in engine.answers():
+                self._released += releases.found(task, answer)
 
     def _streams(self, engine: Engine | Inline, roots: list[Node]) -> None:
         """Settle the compressed form of payloads that are proven; innermost first."""

@@ -174,6 +174,10 @@ def find(name: str) -> tuple[type, Callable[..., object]]:
         from verifier import meaning, samples  # noqa: PLC0415 - only where asked for
 
         return meaning.MeaningRequest, samples.make
+    if name == "release":
+        from verifier import release  # noqa: PLC0415 - few runs meet updates
+
+        return release.ReleaseRequest, release.verify
     return STAGES[name]
 
 

@@ -94,10 +94,20 @@ def test_an_audit_with_chosen_fields_is_proven_by_the_vendors_signature(place: P
 def test_one_signature_less_in_the_source_is_different(place: Path) -> None:
     path = _audit(place, "test-6.cvd", GIVEN.format(version=6, level=81))
     source_file = place / "source/test.ndb"
-    source_file.write_bytes(source_file.read_bytes().split(b"\n", 1)[1])
+    lines = source_file.read_bytes().splitlines(keepends=True)
+    source_file.write_bytes(b"".join(lines[:-1]))
     done = _run("verify", path, "-o", place / "out")
     assert done.returncode == 1
-    assert "test.ndb" in done.stdout
+    assert "Win.Worm.Klez-1" in done.stdout
+
+
+def test_a_comment_less_in_the_source_changes_nothing(place: Path) -> None:
+    path = _audit(place, "test-6.cvd", GIVEN.format(version=6, level=81))
+    source_file = place / "source/test.ndb"
+    first, rest = source_file.read_bytes().split(b"\n", 1)
+    assert first.startswith(b"# ")
+    source_file.write_bytes(rest)
+    assert _run("verify", path, "-o", place / "out").returncode == 0
 
 
 def test_shipped_fields_hide_no_other_member(place: Path) -> None:

@@ -66,4 +66,4 @@ def _made() -> dict[str, tuple[bytes, ...]]:
         made["raw"] = (archive_build.TEXT, archive_build.OTHER)
         (where / "made").write_bytes(pickle.dumps(made))
 
-    return pickle.loads((realfiles.made("hostile", "bases-1", fill) / "made").read_bytes())
+    return pickle.loads((realfiles.made("hostile", "bases-2", fill) / "made").read_bytes())

@@ -89,7 +89,7 @@ def _judge(
 ) -> Signer | Refused:
     """Who signed: ClamAV's own key, or that of a certificate that the auditor named."""
     try:
-        found = verify(signature, digest, (own, *_keys(question.context.certificates)))
+        found = verify(signature, digest, (own, *keys_of(question.context.certificates)))
     except ParseError as error:
         return Refused(f"{error}.", _INVALID)
     if found is None:
@@ -110,13 +110,13 @@ def _signer(key: Key, digest: bytes, context: Context) -> Signer:
         digest_algorithm="md5" if len(digest) == 16 else "sha256",
         digest=digest.hex(),
         timestamp=None,
-        pinned=mark in context.pins or key in _keys(context.certificates),
+        pinned=mark in context.pins or key in keys_of(context.certificates),
         verified=True,
     )
 
 
 @lru_cache(maxsize=4)
-def _keys(certificates: tuple[bytes, ...]) -> tuple[Key, ...]:
+def keys_of(certificates: tuple[bytes, ...]) -> tuple[Key, ...]:
     """The RSA keys of the auditor's certificates."""
     from verifier.signatures import keys  # noqa: PLC0415
     from verifier.signatures.clamav_keys import Key  # noqa: PLC0415

@@ -12,7 +12,7 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from verifier.errors import ParseError, VerifierError
+from verifier.errors import LimitError, ParseError, VerifierError
 from verifier.formats import magic
 from verifier.formats.base import text
 from verifier.formats.clamav import cdiff, info, script, sign, unpacked
@@ -78,6 +78,7 @@ def verify(
 
     Raises:
         ParseError: there is no step.
+        LimitError: the files are too large to be replayed.
     """
     if not steps:
         raise ParseError("A chain of updates has at least one step")
@@ -86,6 +87,8 @@ def verify(
         try:
             if not (chain.database(step) if magic.cvd(step.data) else chain.update(step)):
                 break
+        except LimitError:
+            raise
         except VerifierError as error:
             chain.tell("update-result", step, f"The step cannot be taken: {error}")
             break
