@@ -36,7 +36,16 @@ class Entry(NamedTuple):
     module: str  # of this package, with the Family as FAMILY
 
 
-FAMILIES: tuple[Entry, ...] = (Entry("suricata", sniff.suricata, "suricata"),)
+FAMILIES: tuple[Entry, ...] = (
+    Entry("suricata", sniff.suricata, "suricata"),
+    # These claim nothing: a specification declares them.
+    Entry("csv", sniff.nothing, "generic.csv"),
+    Entry("json", sniff.nothing, "generic.json"),
+    Entry("lmdb", sniff.nothing, "generic.lmdb"),
+    Entry("msgpack", sniff.nothing, "generic.msgpack"),
+    Entry("sqlite", sniff.nothing, "generic.sqlite"),
+    Entry("tsv", sniff.nothing, "generic.tsv"),
+)
 
 
 @cache

@@ -27,6 +27,11 @@ _RULE = re.compile(
 _MUTING = re.compile(rb"[ \t]*(?:suppress|event_filter|rate_filter|threshold)[ \t]+gen_id[ \t]")
 
 
+def nothing(_name: str, _data: Buffer) -> bool:
+    """Of families that only a specification can declare: no name and no magic tells."""
+    return False
+
+
 def suricata(name: str, data: Buffer) -> bool:
     """A `.rules` file whose first line that is no comment is a rule with a sid.
 
