@@ -38,6 +38,7 @@ class Entry(NamedTuple):
 
 FAMILIES: tuple[Entry, ...] = (
     Entry("suricata", sniff.suricata, "suricata"),
+    Entry("sigma", sniff.sigma, "sigma"),
     # These claim nothing: a specification declares them.
     Entry("csv", sniff.nothing, "generic.csv"),
     Entry("json", sniff.nothing, "generic.json"),

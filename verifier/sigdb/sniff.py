@@ -25,6 +25,12 @@ _RULE = re.compile(
     rb"[a-z0-9_.!:\[\]-]+[ \t]*[^\n(]{0,4000}\([^\n]*[ \t;(]sid[ \t]*:[ \t]*[0-9]+[ \t]*;"
 )
 _MUTING = re.compile(rb"[ \t]*(?:suppress|event_filter|rate_filter|threshold)[ \t]+gen_id[ \t]")
+_SIGMA = (
+    frozenset({b"detection", b"logsource"}),
+    frozenset({b"correlation", b"title"}),
+    frozenset({b"filter", b"logsource"}),
+)
+_TOP_KEY = re.compile(rb"^([a-z]+):(?=\s|$)", re.MULTILINE)
 
 
 def nothing(_name: str, _data: Buffer) -> bool:
@@ -55,3 +61,11 @@ def _lines(data: Buffer, *, comments: bool = False) -> Iterator[bytes]:
     for line in head.split(b"\n"):
         if line.strip() and line.lstrip().startswith(b"#") == comments:
             yield line
+
+
+def sigma(name: str, data: Buffer) -> bool:
+    """A YAML file whose top-level keys are those of a Sigma rule, correlation or filter."""
+    if not name.endswith((".yml", ".yaml")):
+        return False
+    keys = set(_TOP_KEY.findall(bytes(data[:_LOOKED_AT])))
+    return any(wanted <= keys for wanted in _SIGMA)
