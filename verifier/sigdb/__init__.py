@@ -14,7 +14,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, NamedTuple
 
-from verifier.errors import UsageError
+from verifier.errors import UsageError, VerifierError
 from verifier.sigdb import sniff
 from verifier.sigdb.base import Family
 
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from verifier.model import Database
 
 GROUP = "source_binary_verifier.sigdb"
+# What a module may well raise that is missing, broken, or made for another version.
+_IMPORTING = (
+    ImportError, AttributeError, SyntaxError, NameError, TypeError, ValueError, LookupError,
+    OSError, RuntimeError, VerifierError,
+)  # fmt: skip
 _STREAMS = frozenset({"gz", "xz", "bz2", "zst"})
 
 
@@ -44,6 +49,7 @@ FAMILIES: tuple[Entry, ...] = (
     Entry("json", sniff.nothing, "generic.json"),
     Entry("lmdb", sniff.nothing, "generic.lmdb"),
     Entry("msgpack", sniff.nothing, "generic.msgpack"),
+    Entry("opaque", sniff.nothing, "opaque"),
     Entry("sqlite", sniff.nothing, "generic.sqlite"),
     Entry("tsv", sniff.nothing, "generic.tsv"),
 )
@@ -70,7 +76,7 @@ def plugins() -> dict[str, Family]:
     for entry in entry_points(group=GROUP):
         try:
             family = entry.load()
-        except Exception as error:
+        except _IMPORTING as error:
             raise UsageError(
                 f"The database family {entry.name} cannot be loaded: {error}."
             ) from error
