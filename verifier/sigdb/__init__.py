@@ -44,6 +44,7 @@ class Entry(NamedTuple):
 FAMILIES: tuple[Entry, ...] = (
     Entry("suricata", sniff.suricata, "suricata"),
     Entry("sigma", sniff.sigma, "sigma"),
+    Entry("vdm", sniff.vdm, "vdm"),
     # These claim nothing: a specification declares them.
     Entry("csv", sniff.nothing, "generic.csv"),
     Entry("json", sniff.nothing, "generic.json"),

@@ -69,3 +69,13 @@ def sigma(name: str, data: Buffer) -> bool:
         return False
     keys = set(_TOP_KEY.findall(bytes(data[:_LOOKED_AT])))
     return any(wanted <= keys for wanted in _SIGMA)
+
+
+def vdm(_name: str, data: Buffer) -> bool:
+    """A resource of a Defender database: RMDX, and a place of its stream that is inside.
+
+    The image around it is no database: PE images are compared as what they are.
+    """
+    if bytes(data[:4]) != b"RMDX" or len(data) < 0x48:
+        return False
+    return 0x40 <= int.from_bytes(data[0x18:0x1C], "little") <= min(0x1000, len(data) - 8)
