@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verifier.errors import UsageError
-from verifier.spec import model
+from verifier.spec import model, ruleset
 from verifier.spec.locator import Locator
 from verifier.spec.table import Table
 
@@ -65,8 +65,8 @@ def _check_together(spec: model.Spec, top: Table) -> None:
     build, sandbox = spec.build, spec.sandbox
     if build.recipe == "debian" and spec.source.kind != "debian":
         raise top.error("build.recipe", "debian needs a source of kind debian")
-    if build.recipe == "command" and spec.source.kind == "debian":
-        raise top.error("build.recipe", "command cannot build a source of kind debian yet")
+    if build.recipe != "debian" and spec.source.kind == "debian":
+        raise top.error("build.recipe", f"{build.recipe} cannot build a source of kind debian yet")
     if sandbox.kind == "host" and (sandbox.root != "host-tools" or build.packages):
         raise top.error("sandbox.kind", "host has no root: drop sandbox.root and build.packages")
     if build.packages and sandbox.root == "host-tools":
@@ -204,6 +204,7 @@ def _debian_build(table: Table) -> model.BuildPlan:
 _BUILDS: dict[str, Callable[[Table], model.BuildPlan]] = {
     "command": _command_build,
     "debian": _debian_build,
+    "ruleset": lambda table: ruleset.build(table, _package),
 }
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from verifier.rebuild.recipes.command import Command
 from verifier.rebuild.recipes.debian import Debian
+from verifier.rebuild.recipes.ruleset import Ruleset
 
 if TYPE_CHECKING:
     from verifier.rebuild.recipes.base import Recipe
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 RECIPES: dict[str, type[Recipe]] = {
     "command": Command,
     "debian": Debian,
+    "ruleset": Ruleset,
 }
 
 __all__ = ["RECIPES"]
