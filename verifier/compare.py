@@ -181,12 +181,7 @@ class _Comparison:
 
     def _open(self, aligned: Aligned) -> None:
         """Leave records to the stage that knows all databases around them."""
-        from verifier import sigdb  # noqa: PLC0415 - few runs meet databases
-
         one, other = aligned.shipped, aligned.rebuilt
-        if self.format.name == sigdb.OPAQUE:
-            self.problems.append(Problem("database-unknown", sigdb.OPAQUE, sigdb.UNKNOWN))
-            return
         self.records = Records(
             self.format.name,
             records.FIELD,

@@ -70,7 +70,7 @@ def compare_records(settings: Settings, request: MeaningRequest) -> MeaningAnswe
     except UsageError:
         raise
     except VerifierError as error:
-        kind = "limit" if isinstance(error, LimitError) else "unreadable"
+        kind = "limit" if isinstance(error, LimitError) else getattr(error, "kind", "unreadable")
         problem = Problem(kind, request.family, str(error))
         return MeaningAnswer((), tuple(None for _ in request.open), (problem,))
     waiting = {each.path for each in request.open}

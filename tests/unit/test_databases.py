@@ -10,7 +10,7 @@ import pytest
 
 from tests.cases.databases import ONE, TWO, declared
 from tests.support import STRICT, compare_bytes
-from verifier import check, pair, policy, run, sigdb
+from verifier import check, pair, policy, run
 from verifier.commands.options import tolerated
 from verifier.errors import UsageError
 from verifier.model import Database, Policy, Report, Settings, Strength, Verdict
@@ -147,7 +147,7 @@ def test_a_comparison_that_fails_leaves_the_files_inconclusive(
 
 
 def test_a_format_nobody_knows_is_never_more_than_inconclusive() -> None:
-    opaque = {"databases": (Database("file", sigdb.OPAQUE),)}
+    opaque = {"databases": (Database("file", "opaque"),)}
     found = compare_bytes(b"vendor database 1", b"vendor database 2", **opaque)
     assert found.verdict is Verdict.INCONCLUSIVE
     assert found.members[0].problems[0].kind == "database-unknown"
@@ -181,7 +181,7 @@ def test_nothing_is_tolerated_beside_a_doubt(tmp_path: Path) -> None:
         {"a.rules": ONE + TWO, "v.db": b"1"},
         {"a.rules": ONE, "v.db": b"2"},
         policy=tolerant,
-        databases=(Database("*.db", sigdb.OPAQUE),),
+        databases=(Database("*.db", "opaque"),),
     )
     assert not tolerated(result.report)
 

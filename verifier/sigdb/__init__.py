@@ -13,7 +13,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
-from verifier.errors import UsageError
+from verifier.errors import UsageError, VerifierError
 from verifier.sigdb import sniff
 from verifier.sigdb.base import Family
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from verifier.model import Database
 
 GROUP = "source_binary_verifier.sigdb"
-OPAQUE = "opaque"  # what a specification calls databases whose format nobody knows
-UNKNOWN = (
-    "Nobody knows the format of this database, so only identical bytes would prove anything; "
-    "CONTRIBUTING.md, “Add a database family”, says how to teach it."
-)
+# What a module may well raise that is missing, broken, or made for another version.
+_IMPORTING = (
+    ImportError, AttributeError, SyntaxError, NameError, TypeError, ValueError, LookupError,
+    OSError, RuntimeError, VerifierError,
+)  # fmt: skip
 _STREAMS = frozenset({"gz", "xz", "bz2", "zst"})
 
 
@@ -42,10 +42,20 @@ class Entry(NamedTuple):
 
 FAMILIES: tuple[Entry, ...] = (
     Entry("clamav", sniff.clamav, "clamav"),
+    Entry("sigma", sniff.sigma, "sigma"),
     Entry("suricata", sniff.suricata, "suricata"),
+    Entry("vdm", sniff.vdm, "vdm"),
     Entry("yara", sniff.yara, "yara_source"),
     Entry("yarc", sniff.yarc, "yarc"),
     Entry("yarx", sniff.yarx, "yarx"),
+    # These claim nothing: a specification declares them.
+    Entry("csv", sniff.nothing, "generic.csv"),
+    Entry("json", sniff.nothing, "generic.json"),
+    Entry("lmdb", sniff.nothing, "generic.lmdb"),
+    Entry("msgpack", sniff.nothing, "generic.msgpack"),
+    Entry("opaque", sniff.nothing, "opaque"),
+    Entry("sqlite", sniff.nothing, "generic.sqlite"),
+    Entry("tsv", sniff.nothing, "generic.tsv"),
 )
 
 
@@ -72,7 +82,7 @@ def plugins() -> dict[str, Family]:
     for entry in entry_points(group=GROUP):
         try:
             family = entry.load()
-        except Exception as error:
+        except _IMPORTING as error:
             raise UsageError(
                 f"The database family {entry.name} cannot be loaded: {error}."
             ) from error
@@ -109,7 +119,7 @@ def family_at(databases: Sequence[Database], path: str, sides: Iterable[Buffer])
     """The family of the file at `path`: as declared, or that of all its sides; "" for none."""
     known = declared(databases, path)
     if known is not None:
-        return known.family if known.family == OPAQUE else named(known.family).name
+        return named(known.family).name
     name = file_name(path)
     found = {family_of(name, data) for data in sides}
     return found.pop() if len(found) == 1 else ""

@@ -25,6 +25,17 @@ _RULE = re.compile(
     rb"[a-z0-9_.!:\[\]-]+[ \t]*[^\n(]{0,4000}\((?:[^\n]*[ \t;])?sid[ \t]*:[ \t]*[0-9]+[ \t]*;"
 )
 _MUTING = re.compile(rb"[ \t]*(?:suppress|event_filter|rate_filter|threshold)[ \t]+gen_id[ \t]")
+_SIGMA = (
+    frozenset({b"detection", b"logsource"}),
+    frozenset({b"correlation", b"title"}),
+    frozenset({b"filter", b"logsource"}),
+)
+_TOP_KEY = re.compile(rb"^([a-z]+):(?=\s|$)", re.MULTILINE)
+
+
+def nothing(_name: str, _data: Buffer) -> bool:
+    """Of families that only a specification can declare: no name and no magic tells."""
+    return False
 
 
 def suricata(name: str, data: Buffer) -> bool:
@@ -118,3 +129,21 @@ def clamav(name: str, data: Buffer) -> bool:
         if line and not line.startswith(b"#"):
             return len(line) == _CLAMAV_HEAD or grammar.fullmatch(line) is not None
     return False
+
+
+def sigma(name: str, data: Buffer) -> bool:
+    """A YAML file whose top-level keys are those of a Sigma rule, correlation or filter."""
+    if not name.endswith((".yml", ".yaml")):
+        return False
+    keys = set(_TOP_KEY.findall(bytes(data[:_LOOKED_AT])))
+    return any(wanted <= keys for wanted in _SIGMA)
+
+
+def vdm(_name: str, data: Buffer) -> bool:
+    """A resource of a Defender database: RMDX, and a place of its stream that is inside.
+
+    The image around it is no database: PE images are compared as what they are.
+    """
+    if bytes(data[:4]) != b"RMDX" or len(data) < 0x48:
+        return False
+    return 0x40 <= int.from_bytes(data[0x18:0x1C], "little") <= min(0x1000, len(data) - 8)

@@ -46,11 +46,10 @@ def _database(table: Table) -> Database:
     from verifier import sigdb  # noqa: PLC0415 - few specifications speak of databases
 
     family = table.get("family", str)
-    if family != sigdb.OPAQUE:
-        try:
-            sigdb.named(family)
-        except UsageError as error:
-            raise table.error("family", f"is wrong: {error}".rstrip(".")) from None
+    try:
+        sigdb.named(family)
+    except UsageError as error:
+        raise table.error("family", f"is wrong: {error}".rstrip(".")) from None
     path = table.get("path", str)
     options = _options(table)
     table.finish()

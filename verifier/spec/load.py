@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import functools
 import hashlib
 import os
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from verifier.errors import UsageError
-from verifier.spec import clamav, databases, model, yara
+from verifier.spec import builds, databases, model
 from verifier.spec.locator import Locator
 from verifier.spec.table import Table
 
@@ -153,72 +152,9 @@ def _debian(table: Table) -> model.DebianArchive:
 
 
 def _build(table: Table) -> model.BuildPlan:
-    recipe = table.choice("recipe", tuple(_BUILDS))
-    plan = _BUILDS[recipe](table)
+    plan = builds.read(table)
     table.finish()
     return plan
-
-
-def _package(table: Table, name: str, item: object) -> str:
-    """NAME or NAME=VERSION, and nothing that apt could take for an option."""
-    if not isinstance(item, str):
-        raise table.error(name, f"must be a string, not {item!r}")
-    try:
-        Locator.parse(f"deb:{item}")
-    except ValueError as error:
-        raise table.error(name, f"is wrong: {error}") from None
-    return item
-
-
-def _command_build(table: Table) -> model.BuildPlan:
-    def step(name: str, item: Any) -> tuple[str, ...]:
-        if isinstance(item, str) and item.strip():
-            return ("/bin/sh", "-euc", item)
-        if isinstance(item, list) and item and all(isinstance(word, str) for word in item):
-            return tuple(item)
-        raise table.error(name, f"must be a list of words or a shell string, not {item!r}")
-
-    plan = model.CommandBuild(
-        steps=table.items("steps", step),
-        outputs=table.strings("outputs"),
-        environment=table.variables("environment"),
-        path=table.get("path", str, model.SEARCH_PATH),
-        source_date_epoch=table.optional("source_date_epoch", int),
-        packages=table.items("packages", functools.partial(_package, table), ()),
-    )
-    if not plan.steps or not plan.outputs:
-        raise table.error("steps" if not plan.steps else "outputs", "must not be empty")
-    for glob in plan.outputs:
-        if Path(glob).is_absolute() or ".." in Path(glob).parts:
-            raise table.error("outputs", f"has {glob!r}, which leads out of the build tree")
-    return plan
-
-
-def _debian_build(table: Table) -> model.BuildPlan:
-    return model.DebianBuild(
-        binaries=table.choice("binaries", ("both", "any", "all"), "both"),
-        options=table.strings("options", ()),
-        profiles=table.strings("profiles", ()),
-        environment=table.variables("environment"),
-        packages=table.items("packages", functools.partial(_package, table), ()),
-    )
-
-
-def _clamav_build(table: Table) -> model.BuildPlan:
-    packages = table.items("packages", functools.partial(_package, table), ())
-    return clamav.build(table, packages)
-
-
-def _yara_build(table: Table) -> model.BuildPlan:
-    return yara.read(table, table.items("packages", functools.partial(_package, table), ()))
-
-
-_BUILDS: dict[str, Callable[[Table], model.BuildPlan]] = {
-    "command": _command_build,
-    "debian": _debian_build,
-    "clamav-db": _clamav_build,
-    "yara": _yara_build,
-}
 
 
 def _sandbox(table: Table, build: model.BuildPlan, debian: model.DebianArchive) -> model.Sandbox:

@@ -145,7 +145,26 @@ class YaraBuild:
     recipe: str = "yara"
 
 
-BuildPlan = CommandBuild | DebianBuild | ClamavBuild | YaraBuild
+@dataclass(frozen=True, slots=True)
+class RulesetBuild:
+    """Files of the source packed into `archive`, whose ending says how (.tar.gz, .tar, .zip).
+
+    `include` and `exclude` are globs relative to the source; `folder` is the path that the
+    archive puts before them; `level` is that of the compression.
+    """
+
+    archive: str
+    include: tuple[str, ...] = ("**/*",)
+    exclude: tuple[str, ...] = ()
+    folder: str = ""
+    directories: bool = True
+    level: int = 6
+    source_date_epoch: int = 315_532_800
+    packages: tuple[str, ...] = ()
+    recipe: str = "ruleset"
+
+
+BuildPlan = CommandBuild | DebianBuild | ClamavBuild | YaraBuild | RulesetBuild
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ _NAMESPACE = re.compile(r"[^\s:/\\][^:/\\]{0,127}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
-def read(table: Table, packages: tuple[str, ...]) -> model.YaraBuild:
+def build(table: Table, packages: tuple[str, ...]) -> model.YaraBuild:
     """Read the table; UsageError names a key that is missing or wrong."""
     engine = table.choice("engine", tuple(model.YARA_ENGINES), "yara")
     version = table.get("version", str)

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 
 class Piece(NamedTuple):
-    """A span to be: name, place, rule field (empty: the name)."""
+    """A span to be: name, place, rule field (empty: the name), what it contains."""
 
     name: str
     offset: int
     length: int
     field: str = ""
+    member: str = ""
+    codec: str = ""
 
 
 DEBUG: Final = table(
@@ -40,6 +42,7 @@ DEBUG_KINDS: Final = {
     20: "ex-dll-characteristics",
 }  # fmt: skip
 CODEVIEW: Final = 2
+DATABASE: Final = b"RMDX"  # a resource that begins so is a file of its own: signatures of Defender
 REPRO: Final = 16
 RESOURCE_KINDS: Final = {
     1: "cursor", 2: "bitmap", 3: "icon", 4: "menu", 5: "dialog", 6: "string", 7: "font-directory",
@@ -153,6 +156,11 @@ def _delay(data: Buffer, image: Image) -> Iterator[list[Piece]]:
 def _resources(data: Buffer, image: Image) -> Iterator[list[Piece]]:
     for label, at in resource_directories(data, image):
         yield [Piece(f"resource[{label}].TimeDateStamp", at + 4, 4, "resource.TimeDateStamp")]
+    for label, (address, size) in resource_leaves(data, image).items():
+        place = image.offset_of(address, size) if size > len(DATABASE) else None
+        if place is not None and bytes(data[place : place + len(DATABASE)]) == DATABASE:
+            name = f"resource[{label}].database"
+            yield [Piece(name, place, size, "resource.database", f"resource/{label}", "stored")]
 
 
 def resource_directories(data: Buffer, image: Image) -> list[tuple[str, int]]:
