@@ -1,26 +1,18 @@
-"""A million hash signatures and 300,000 others, compared beside unpacking and hashing them.
-
-`python -m bench.databases REBUILT SHIPPED` is one such comparison, in a process
-that is confined as a worker is.
-"""
+"""A million hash signatures and 300,000 others, compared beside unpacking and hashing them."""
 
 from __future__ import annotations
 
-import mmap
 import random
-import resource
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import measure
 from bench.table import Section, megabytes, seconds
 from tests import realfiles
-from tests.unit.sigdb.clamav.engine import container
-from verifier import limits
+from verifier.formats.clamav.pack import Fields, pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 RUNS = 3
 HASHES, BODIES, LOGICAL = 1_000_000, 200_000, 100_000
@@ -29,11 +21,11 @@ AIM = "3x"
 
 def run() -> Section:
     """One row for each way in which the shipped side differs."""
-    made = realfiles.made("bench", "clamav-databases", _fill)
+    made = realfiles.made("bench", "clamav-databases-2", _fill)
     section = Section(("shipped side", "wall", "processor", "memory", "beside", "its wall",
                        "ratio", "aim"))  # fmt: skip
     for name, what in SIDES.items():
-        ours = [sys.executable, "-m", "bench.databases", str(made / "source"), str(made / name)]
+        ours = measure.verifier("compare", made / f"{name}.cud", made / "source.cud")
         peers = {"unpack": _unpack(made, name)}
         if name == "edited":  # sigtool compares in order: of a moved line it makes two changes
             peers["sigtool"] = _sigtool(made, name)
@@ -47,12 +39,11 @@ def run() -> Section:
                 *(label, seconds(peer.wall), f"{mine.wall / peer.wall:.2f}x"),
                 AIM if beside == "unpack" else "",
             )
-        section.kept = section.kept and mine.status == 0
+        section.kept = section.kept and mine.status == (0 if name == "capitals" else 1)
     section.notes.append(
-        f"{HASHES:,} hdb, {BODIES:,} ndb and {LOGICAL:,} ldb lines a side; medians of {RUNS} "
-        "alternating runs, start-up of Python included. Memory is proportional and counts the "
-        "mapped files; private memory was capped at 1 GiB. Unpacking is gzip -dc | sha256sum of "
-        "both containers at once."
+        f"{HASHES:,} hdb, {BODIES:,} ndb and {LOGICAL:,} ldb lines a side, in unsigned containers; "
+        f"medians of {RUNS} alternating runs of whole processes. Memory: private pages of all "
+        "processes at the peak. Unpacking is gzip -dc | sha256sum of one container after the other."
     )
     return section
 
@@ -150,31 +141,9 @@ def _fill(where: Path) -> None:
 
 def _write(where: Path, side: str, database: dict[str, list[bytes]]) -> None:
     (where / side).mkdir()
-    members = [(file, b"".join(line + b"\n" for line in lines)) for file, lines in database.items()]
-    for file, data in members:
+    members = {file: b"".join(line + b"\n" for line in lines) for file, lines in database.items()}
+    for file, data in members.items():
         (where / side / file).write_bytes(data)
-    (where / f"{side}.cud").write_bytes(container(members))
-
-
-def main(rebuilt: str, shipped: str) -> int:
-    """Compare two directories of members, as a confined worker does."""
-    from verifier.sigdb.base import File  # noqa: PLC0415 - only here
-    from verifier.sigdb.clamav import FAMILY  # noqa: PLC0415
-
-    resource.setrlimit(resource.RLIMIT_DATA, (limits.WORKER_MEMORY, limits.WORKER_MEMORY))
-    sides: list[list[File]] = []
-    for folder in (rebuilt, shipped):
-        sides.append([])
-        for path in sorted(Path(folder).iterdir()):
-            with path.open("rb") as file:
-                data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-            sides[-1].append(File(f"main.cud!/{path.name}", path.name, data, "cud"))
-    assert FAMILY.changes is not None
-    found = list(FAMILY.changes(*sides, {}))
-    expected = 0 if shipped.endswith("capitals") else 63
-    print(len(found), "changes")
-    return 0 if len(found) == expected else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    members["COPYING"] = b"none\n"
+    fields = Fields("01 Jan 2024 00-00 +0000", 1, HASHES, 90, "bench", 1_704_067_200)
+    (where / f"{side}.cud").write_bytes(pack("main", members, fields))

@@ -16,6 +16,10 @@ from verifier.pipeline import Pipeline
 if TYPE_CHECKING:
     from verifier.tree import Node
 
+# Seconds of processor time after which work on one small hostile input counts as a hang: far
+# from what it takes, since coverage and a loaded machine slow it down manyfold.
+HANG = 20.0
+
 STRICT = Policy("strict", accepts=Strength.SIGNED)
 
 

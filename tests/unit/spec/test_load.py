@@ -63,7 +63,10 @@ def test_the_shim_example_says_what_its_comments_say() -> None:
         (('path = "src"', 'pth = "src"'), "source.path is missing"),
         (("[build]", 'patj = "x"\n[build]'), "source.patj is not a known key; did you mean source"),
         (("[source]", "[souce]"), "source is missing"),
-        (('"command"', '"comand"'), "build.recipe is 'comand', which is none of command, debian"),
+        (
+            ('"command"', '"comand"'),
+            "build.recipe is 'comand', which is none of clamav-db, command, debian, ruleset, yara",
+        ),
         (('["out/*"]', '"out/*"'), "build.outputs must be a list, not 'out/*'"),
         (('["out/*"]', '["../x"]'), "leads out of the build tree"),
         (('"make", [', "7, ["), "build.steps[0] must be a list of words or a shell string, not 7"),

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from tests.support import HANG
 from verifier.errors import ParseError
 from verifier.sigdb.wasm import pieces
 
@@ -65,4 +66,4 @@ def test_hostile_modules_are_quick() -> None:
         started = time.process_time()
         with contextlib.suppress(ParseError):
             pieces(bytes(other), b"g")
-        assert time.process_time() - started < 1
+        assert time.process_time() - started < HANG

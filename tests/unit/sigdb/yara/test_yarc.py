@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yara
 
+from tests.support import HANG
 from tests.unit.sigdb.yara import engines, ruleset
 from verifier.errors import LimitError, ParseError
 from verifier.sigdb import family_of, named
@@ -72,7 +73,7 @@ def test_files_in_another_order_are_equal(whole: bytes) -> None:
     assert other != whole
     started = time.process_time()
     assert engines.changes(FAMILY, whole, other) == []
-    assert time.process_time() - started < 20
+    assert time.process_time() - started < HANG
 
 
 def test_files_in_another_order_are_equal_for_libyara_4_2(tmp_path: Path) -> None:
@@ -168,7 +169,7 @@ def test_hostile_files_are_an_error_and_quick() -> None:
         started = time.process_time()
         with contextlib.suppress(ParseError, LimitError):
             engines.changes(FAMILY, data, bytes(other))
-        assert time.process_time() - started < 1
+        assert time.process_time() - started < HANG
 
 
 def test_a_loop_of_matches_is_an_error() -> None:
