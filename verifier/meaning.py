@@ -103,7 +103,7 @@ def loaded(settings: Settings, request: MeaningRequest) -> tuple[list[File], lis
         lost = {each.path for each in request.open} - {file.path for file in side}
         if lost:  # never may a database that was not looked at count as one without changes
             raise ParseError(f"The database {min(lost)} was not found again")
-    return rebuilt, shipped, _options(settings, (*shipped, *rebuilt))
+    return rebuilt, shipped, _options(settings, request.family, (*shipped, *rebuilt))
 
 
 def _changes(settings: Settings, request: MeaningRequest) -> tuple[list[Change], bool]:
@@ -145,10 +145,19 @@ def _unreadable(
             yield Change(DATABASE_RECORD, file.name, summary, "", file.path, place)
 
 
-def _options(settings: Settings, files: Sequence[File]) -> Options:
-    """What the specification declares of the first of these files that it speaks of."""
-    found = (sigdb.declared(settings.databases, file.path) for file in files)
-    return next((item.options for item in found if item is not None), {})
+def _options(settings: Settings, family: str, files: Sequence[File]) -> Options:
+    """What the specification declares of these files; ParseError where it is not one thing.
+
+    They are loaded by one engine, which has one profile: options of one file, were they
+    applied to another, could leave out what is declared volatile of the first alone.
+    """
+    found = [sigdb.declared(settings.databases, file.path) for file in files]
+    options = [item.options if item and item.family == family else {} for item in found]
+    if any(each != options[0] for each in options):
+        raise ParseError(
+            f"Files of family {family} that are loaded together are declared in two ways"
+        )
+    return options[0] if options else {}
 
 
 def _finding(change: Change) -> Finding:

@@ -211,3 +211,42 @@ def test_faulty_declarations_are_refused(tmp_path: Path, text: str, fault: str) 
     path.write_text(text)
     with pytest.raises(UsageError, match=f"(?i){fault}"):
         load(path)
+
+
+def test_rows_may_not_change_places_with_another_file(tmp_path: Path) -> None:
+    """What a scanner lets pass and what it stops are two files, not one set."""
+    one, other = b'[{"id": 1}]', b'[{"id": 2}]'
+    result = _compare(
+        tmp_path,
+        {"allow.json": one, "block.json": other},
+        {"allow.json": other, "block.json": one},
+        databases=(Database("*.json", "json", {"keys": ("id",)}),),
+    )
+    assert result.report.verdict is Verdict.DIFFERENT
+
+
+def test_each_file_has_its_own_declaration(tmp_path: Path) -> None:
+    """The volatile column of one table is none of the next."""
+    declared = (
+        Database("a.csv", "csv", {"volatile": ("seen",)}),
+        Database("b.csv", "csv", {"keys": ("id",)}),
+    )
+    one, other = b"id,seen\n1,2\n", b"id,seen\n1,3\n"
+    same = {"a.csv": one, "b.csv": one}
+    result = _compare(tmp_path / "1", {"a.csv": other, "b.csv": one}, same, databases=declared)
+    assert result.report.verdict is Verdict.EQUIVALENT, _told(result.report)
+    result = _compare(tmp_path / "2", {"a.csv": other, "b.csv": other}, same, databases=declared)
+    assert {path for path, *_ in _told(result.report)} == {"b.csv"}
+
+
+def test_files_of_one_engine_may_not_have_two_profiles(tmp_path: Path) -> None:
+    declared = (Database("a.yar", "yara", {"namespace": ("file",)}), Database("*", "yara"))
+    one, other = b"rule a { condition: true }\n", b"rule b { condition: true }\n"
+    result = _compare(
+        tmp_path,
+        {"a.yar": other + one, "b.yar": b"//\n"},
+        {"a.yar": one + other, "b.yar": b"// \n"},
+        databases=declared,
+    )
+    assert result.report.verdict is Verdict.INCONCLUSIVE
+    assert "declared" in result.report.summary

@@ -126,5 +126,6 @@ FAMILY = Family(
     accepts=sniff.nothing,
     records=partial(records, False),
     effective=rows.effective(partial(records, False)),
+    together="file",
     volatile=_VOLATILE,
 )

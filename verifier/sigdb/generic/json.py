@@ -77,5 +77,6 @@ FAMILY = Family(
     accepts=sniff.nothing,
     records=records,
     effective=rows.effective(records),
+    together="file",
     volatile=("blanks, order of keys, order of declared records, escapes in texts",),
 )

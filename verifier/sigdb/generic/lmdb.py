@@ -88,6 +88,7 @@ FAMILY = Family(
     accepts=sniff.nothing,
     records=records,
     effective=rows.effective(records),
+    together="file",
     weakening=gaps.weakening,
     volatile=(
         "places and order of pages, transaction numbers, the size of the map",

@@ -164,5 +164,6 @@ FAMILY = Family(
     accepts=sniff.nothing,
     records=records,
     effective=rows.effective(records),
+    together="file",
     volatile=("order of keys, order of declared records, widths of integers, lengths and floats",),
 )

@@ -194,6 +194,7 @@ FAMILY = Family(
     accepts=sniff.nothing,
     records=records,
     effective=rows.effective(records),
+    together="file",
     weakening=gaps.weakening,
     volatile=(
         "order of rows, places of pages, page size, rowids that no column names",
