@@ -6,6 +6,7 @@ RFC 1951), "xz", "bzip2" and "zstd" (one frame, RFC 8878).
 
 from __future__ import annotations
 
+import abc
 from typing import TYPE_CHECKING, Protocol
 
 from verifier import limits
@@ -61,7 +62,7 @@ class _Decoder(Protocol):
     def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
 
 
-class _Reader:
+class _Reader(abc.ABC):
     """Iterates over the payload; `end` is the stream's end once that is through."""
 
     def __init__(self, codec: str, data: Buffer) -> None:
@@ -81,9 +82,9 @@ class _Reader:
                 )
             yield chunk
 
+    @abc.abstractmethod
     def _chunks(self) -> Iterator[bytes]:
         """Bounded pieces of the payload; sets `end`."""
-        raise NotImplementedError
 
     def _cut_short(self) -> ParseError:
         return ParseError(f"The {self.codec} stream is cut short", len(self.data))
@@ -119,8 +120,9 @@ class _Pulled(_Reader):
 
     error: type[Exception] | tuple[type[Exception], ...] = ()
 
+    @abc.abstractmethod
     def _decoder(self) -> _Decoder:
-        raise NotImplementedError
+        """A new decoder of the standard library."""
 
     def _failed(self, error: Exception, at: int) -> Exception:
         return self._damaged(error, at)
