@@ -179,6 +179,7 @@ def _serve(connection: Connection, settings: bytes, confined: bool) -> None:
     from verifier.model import Settings  # noqa: PLC0415
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's handler is no worker's
     if confined:
         confine()
     known = wire.loads(Settings, settings)
