@@ -33,7 +33,7 @@ def find(program: Program, piece: Piece, code: Code) -> list[Island]:
     """The stretches around all places that do not decode, disjoint and in order.
 
     One begins where something before it is known to begin (a target, or padding's end after an
-    instruction that nothing runs over), and ends where the next known thing begins.
+    instruction that nothing runs over), and ends where code is known to begin again.
     """
     spoilt = np.array(code.bad or [-1], dtype=np.int64)
     taken = [row for row in code.rows if row[2] in (Kind.TAKEN, Kind.ACCESS)]
@@ -59,8 +59,9 @@ def find(program: Program, piece: Piece, code: Code) -> list[Island]:
         before = int(np.searchsorted(known, bad, side="right")) - 1
         floor = int(known[before]) if before >= 0 else piece.address
         start = max(floor, _after_end(code, bad))
-        after = int(np.searchsorted(known, bad, side="right"))
-        end = int(known[after]) if after < len(known) else piece.end
+        after = int(np.searchsorted(program.starts, bad, side="right"))
+        end = int(program.starts[after]) if after < len(program.starts) else piece.end
+        end = min(end, piece.end)
         sure = _plain(program, piece, start, end)
         if found and found[-1].end == start and start not in begins:
             last = found.pop()

@@ -70,8 +70,8 @@ class Match:
         self.data: dict[int, int] = {}
         self.extents: list[Extent] = []
         self._queue: list[tuple[int, int]] = []
-        self._targets = (one.slots.target.tolist(), other.slots.target.tolist())
-        self._symbols = (one.slots.symbol.tolist(), other.slots.symbol.tolist())
+        self.targets = (one.slots.target.tolist(), other.slots.target.tolist())
+        self.symbols = (one.slots.symbol.tolist(), other.slots.symbol.tolist())
 
     def run(self) -> list[Extent]:
         """Pair until nothing more follows; returns extents of code and data, by address."""
@@ -127,10 +127,10 @@ class Match:
 
     def _slots(self, mine: slice, theirs: slice) -> None:
         columns = zip(
-            self._targets[0][mine],
-            self._targets[1][theirs],
-            self._symbols[0][mine],
-            self._symbols[1][theirs],
+            self.targets[0][mine],
+            self.targets[1][theirs],
+            self.symbols[0][mine],
+            self.symbols[1][theirs],
             strict=False,
         )
         for a, b, symbol, twin in columns:
@@ -158,7 +158,7 @@ class Match:
             return False
         for index, start in enumerate(self.others.starts):
             if start not in self.back:
-                targets = self._targets[1][self.others.slots[index]] if exact else ()
+                targets = self.targets[1][self.others.slots[index]] if exact else ()
                 theirs[(self.others.keys[index], tuple(targets))].append(start)
         found = False
         for kind, starts in mine.items():
@@ -172,8 +172,30 @@ class Match:
         return found
 
     def _kind(self, index: int, *, exact: bool) -> tuple[bytes, tuple[int | None, ...]]:
-        targets = self._targets[0][self.atoms.slots[index]] if exact else ()
+        targets = self.targets[0][self.atoms.slots[index]] if exact else ()
         return self.atoms.keys[index], tuple(self._mapped(each) for each in targets)
+
+    def pair_neighbours(self) -> None:
+        """Pair what is left between paired neighbours, in order: for reports, never for proofs."""
+        order = {at: index for index, at in enumerate(self.others.starts)}
+        waiting: list[int] = []
+        last = -1
+        for start in self.atoms.starts:
+            if start not in self.code:
+                waiting.append(start)
+                continue
+            here = order.get(self.code[start], -1)
+            between = self.others.starts[last + 1 : here]
+            if waiting and len(between) == len(waiting):
+                for a, b in zip(waiting, between, strict=True):
+                    if b not in self.back and not self._named_apart(a, b):
+                        self.code[a], self.back[b] = b, a
+            waiting, last = [], here
+
+    def _named_apart(self, a: int, b: int) -> bool:
+        """Whether symbols say that two functions are not the same."""
+        mine, theirs = self.one.program.names.get(a), self.other.program.names.get(b)
+        return bool(mine and theirs and not set(mine) & set(theirs))
 
     def _mapped(self, address: int) -> int | None:
         if address in self.data:
