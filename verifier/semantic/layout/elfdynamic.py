@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from verifier import limits
 from verifier.errors import ParseError
 from verifier.formats.elf.header import (
+    SHT_DYNAMIC,
     SHT_DYNSYM,
     SHT_RELA,
     SHT_STRTAB,
@@ -94,17 +95,13 @@ def _at(image: Image, address: int, kind: int) -> Section:
 def versions(data: Buffer, image: Image) -> list[str]:
     """The version of each dynamic symbol: `GLIBC_2.34` of `libc.so.6`, hidden ones marked."""
     if "layout-versions" in image.cache:
-        found: list[str] = image.cache["layout-versions"]
-        return found
-    names = {0: "local", 1: "global"}
+        known: list[str] = image.cache["layout-versions"]
+        return known
+    names = named(data, image)
     indexes: tuple[int, ...] = ()
     for section in image.sections:
-        raw = data[section.offset : section.offset + section.length]
-        if section.type == SHT_VERNEED:
-            names.update(_needed(bytes(raw), strings(data, image, section.link)))
-        elif section.type == SHT_VERDEF:
-            names.update(_defined(bytes(raw), strings(data, image, section.link)))
-        elif section.type == _VERSYM:
+        if section.type == _VERSYM:
+            raw = data[section.offset : section.offset + section.length]
             indexes = struct.unpack_from(f"<{len(raw) // 2}H", raw)
     found = []
     for index in indexes:
@@ -115,16 +112,42 @@ def versions(data: Buffer, image: Image) -> list[str]:
     return found
 
 
+def named(data: Buffer, image: Image) -> dict[int, str]:
+    """What each index of a version stands for."""
+    names = {0: "local", 1: "global"}
+    for section in image.sections:
+        if section.type in (SHT_VERNEED, SHT_VERDEF):
+            raw = bytes(data[section.offset : section.offset + section.length])
+            read = _needed if section.type == SHT_VERNEED else _defined
+            names.update(read(raw, strings(data, image, section.link)))
+    return names
+
+
+def relative_count(data: Buffer, image: Image) -> int:
+    """DT_RELACOUNT: how many relocations the loader takes as relative without looking."""
+    for section in image.sections:
+        if section.type == SHT_DYNAMIC:
+            raw = bytes(data[section.offset : section.offset + section.size])
+            for tag, value in struct.iter_unpack("<QQ", raw[: len(raw) // 16 * 16]):
+                if tag == _RELACOUNT:
+                    return int(value)
+    return 0
+
+
 def _needed(raw: bytes, texts: bytes) -> dict[int, str]:
     found: dict[int, str] = {}
     at = 0
     while at + 16 <= len(raw):
-        _version, count, file, first, following = struct.unpack_from("<HHIII", raw, at)
+        version, count, file, first, following = struct.unpack_from("<HHIII", raw, at)
+        if version != 1:
+            raise ParseError(f"The table of needed versions has version {version}")
         place = at + first
         for _ in range(count):
             if place + 16 > len(raw):
                 raise ParseError("A needed version leaves its table")
-            _hash, flags, other, name, step = struct.unpack_from("<IHHII", raw, place)
+            value, flags, other, name, step = struct.unpack_from("<IHHII", raw, place)
+            if value != _sysv(text_at(texts, name)):
+                raise ParseError("A needed version has the hash of another name")
             label = f"{text_at(texts, name)!r} of {text_at(texts, file)!r} ({flags})"
             found[other & _VERSIONED] = label
             place += step
@@ -138,14 +161,22 @@ def _defined(raw: bytes, texts: bytes) -> dict[int, str]:
     found: dict[int, str] = {}
     at = 0
     while at + 20 <= len(raw):
-        _version, flags, index, count, _hash, first, following = struct.unpack_from("<HHHHIII", raw, at)
-        place, names = at + first, []
+        version, flags, index, count, value, first, following = struct.unpack_from(
+            "<HHHHIII", raw, at
+        )
+        if version != 1:
+            raise ParseError(f"The table of defined versions has version {version}")
+        place, first_name = at + first, b""
+        names: list[str] = []
         for _ in range(count):
             if place + 8 > len(raw):
                 raise ParseError("A defined version leaves its table")
             name, step = struct.unpack_from("<II", raw, place)
+            first_name = text_at(texts, name) if not names else first_name
             names.append(repr(text_at(texts, name)))
             place += step
+        if not names or value != _sysv(first_name):
+            raise ParseError("A defined version has the hash of another name")
         found[index] = f"defined {' '.join(names)} ({flags})"
         if not following:
             return found
@@ -199,8 +230,6 @@ def _gnu_hash(data: Buffer, image: Image, section: Section) -> None:
     if tuple(seen.get(index, 0) for index in range(buckets)) != heads or tuple(bits) != filters:
         if first < len(names) or any(heads) or any(filters[1:]):
             raise ParseError("The GNU hash table would not find a symbol", section.offset)
-    if any(defined for _name, defined in names[1 : min(first, len(names))]):
-        return  # found by nobody: which ones is part of the facts
 
 
 def _djb(name: bytes) -> int:

@@ -92,7 +92,11 @@ def _section(
         raw = data[section.offset : section.offset + section.length]
         name = "debug" if section.name.startswith(DEBUG) else "unloaded"
         program.facts.append((name, section.label, hashlib.sha256(raw).digest()))
-    elif section.type == SHT_STRTAB and not section.flags & SHF_ALLOC:
+    if section.type == SHT_STRTAB:
+        raw = bytes(data[section.offset : section.offset + section.length])
+        texts = b"\0".join(sorted(raw.split(b"\0")))
+        program.facts.append(("texts", section.label, hashlib.sha256(texts).digest()))
+    if section.type == SHT_STRTAB and not section.flags & SHF_ALLOC:
         used = section.number == image.header.shstrndx or any(
             each.type == SHT_SYMTAB and each.link == section.number for each in image.sections
         )

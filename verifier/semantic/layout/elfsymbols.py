@@ -41,6 +41,7 @@ def symbols(data: Buffer, image: Image, program: Program) -> None:
         elif section.type == SHT_DYNAMIC:
             elfdynamic.dynamic(data, image, section, program)
     elfdynamic.hashes(data, image)
+    program.facts.append(("versions", *sorted(elfdynamic.named(data, image).values())))
 
 
 def _table(
@@ -103,8 +104,11 @@ def relocations(data: Buffer, image: Image, section: Section, program: Program) 
     names = _symbol_texts(data, image, section)
     index = {text: at for at, text in enumerate(program.symbols)}
     rows: list[Row] = []
+    first = elfdynamic.relative_count(data, image) if section.label == ".rela.dyn" else 0
     for at, info, addend in _RELA.iter_unpack(raw[: len(raw) // 24 * 24]):
         kind, number = info & 0xFFFFFFFF, info >> 32
+        if len(rows) < first and (kind != kinds["relative"] or number):
+            raise ParseError("DT_RELACOUNT covers a relocation of another kind", section.offset)
         if kind == kinds["relative"] and not number:
             rows.append((at, 8, int(Kind.POINTER), addend, 0))
             continue

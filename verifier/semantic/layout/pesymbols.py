@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,8 @@ def _coff(data: Buffer, image: Image, program: Program) -> set[int]:
     assert image.strings is not None
     raw = bytes(data[image.symbols.offset : image.symbols.end])
     strings = bytes(data[image.strings.offset : image.strings.end])
+    texts = b"\0".join(sorted(strings[4:].split(b"\0")))
+    program.facts.append(("texts", "coff", hashlib.sha256(texts).digest()))
     found: set[int] = set()
     number, total = 0, len(raw) // 18
     while number < total:
