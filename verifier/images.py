@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from verifier import content, formats, ruleset
 from verifier.checks.base import Refused
 from verifier.errors import VerifierError
-from verifier.model import Difference, Images, Patch, Place, Ref, Settings
+from verifier.model import Difference, Images, Patch, Place, Range, Ref, Settings
 from verifier.settle_stream import settle_alone
 
 if TYPE_CHECKING:
@@ -76,15 +76,21 @@ def _patches(places: tuple[Place, ...], settled: Settled) -> tuple[Patch, ...]:
     largest = max(range(len(places)), key=lambda index: places[index].length)
     return tuple(
         Patch(
-            *(rule.id, rule.strength, place.name),
-            *(place.offset, place.length, place.rebuilt_offset, place.rebuilt_length, b""),
-            accepted.evidence,
-            _fitting(accepted.free, place.length) if index == largest else (),
+            rule=rule.id,
+            strength=rule.strength,
+            field=place.name,
+            offset=place.offset,
+            length=place.length,
+            rebuilt_offset=place.rebuilt_offset,
+            rebuilt_length=place.rebuilt_length,
+            data=b"",
+            evidence=accepted.evidence,
+            free=_fitting(accepted.free, place.length) if index == largest else (),
             codec=CODEC,
         )
         for index, place in enumerate(places)
     )
 
 
-def _fitting(free: tuple, size: int) -> tuple:  # type: ignore[type-arg]
+def _fitting(free: tuple[Range, ...], size: int) -> tuple[Range, ...]:
     return tuple(item._replace(length=min(item.length, size)) for item in free if size)

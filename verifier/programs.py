@@ -1,4 +1,4 @@
-"""Programs that differ, on the pipeline's side: ask a worker about each, put its findings in place."""
+"""Programs that differ, on the pipeline's side: ask workers, put their findings in place."""
 
 from __future__ import annotations
 
@@ -65,9 +65,7 @@ def _put(node: Node, answer: ImagesAnswer) -> None:
     kept = member.differences
     if answer.differences:
         kept = tuple(
-            each
-            for each in kept
-            if each in images.firm or not (answer.total or _noise(each))
+            each for each in kept if each in images.firm or not (answer.total or _noise(each))
         )
     told = (*answer.differences, *kept)[: limits.DIFFERENCES_PER_MEMBER]
     node.member = member._replace(differences=told, notes=notes)

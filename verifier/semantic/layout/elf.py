@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from verifier.errors import ParseError, VerifierError
 from verifier.formats.elf.header import (
-    PT_LOAD,
     SHF_ALLOC,
     SHF_EXECINSTR,
     SHF_TLS,
@@ -17,13 +16,12 @@ from verifier.formats.elf.header import (
     SHT_REL,
     SHT_RELA,
     SHT_STRTAB,
-    SHT_SYMTAB,
     SHT_VERDEF,
     SHT_VERNEED,
 )
 from verifier.formats.elf.layout import layout
 from verifier.semantic.layout import elffacts, elfsymbols, frames
-from verifier.semantic.layout.program import Address, Piece, Program, slots_of
+from verifier.semantic.layout.program import Piece, Program, slots_of
 
 if TYPE_CHECKING:
     from verifier.content import Buffer
@@ -103,10 +101,11 @@ def _fill(data: Buffer, image: Image, program: Program) -> None:
 
 
 def _pieces(data: Buffer, image: Image) -> tuple[Piece, ...]:
-    found = []
-    for section in image.sections:
-        if section.flags & SHF_ALLOC and (section.size or section.type != SHT_NOBITS):
-            found.append(_piece(data, section))
+    found = [
+        _piece(data, section)
+        for section in image.sections
+        if section.flags & SHF_ALLOC and (section.size or section.type != SHT_NOBITS)
+    ]
     return tuple(sorted(found, key=lambda piece: (piece.address, piece.size)))
 
 
@@ -128,11 +127,3 @@ def _piece(data: Buffer, section: Section) -> Piece:
         or section.name in (b".init", b".fini"),
         made=section.name in _LINKER,
     )
-
-
-def entry_facts(image: Image) -> tuple[str, Address]:
-    """The entry point as a fact."""
-    return "entry", Address(image.header.entry)
-
-
-__all__ = ["PT_LOAD", "SHT_SYMTAB", "entry_facts", "load"]
