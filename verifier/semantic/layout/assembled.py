@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from verifier.semantic.layout import islands, tables
+from verifier.semantic.layout import islands, pages, tables
 from verifier.semantic.layout.program import Ints, Kind, Piece, Program, Slots, slots_of
 from verifier.semantic.layout.x86 import Code, Flow
 
@@ -53,6 +53,7 @@ class Assembled:
 def assemble(program: Program, decode: Decode) -> Assembled:
     """Decode all code of a program."""
     codes: list[Code] = []
+    read: list[Piece] = []
     data: list[islands.Island] = []
     doubts = list(program.doubts)
     code_pieces = [each for each in program.pieces if each.code and each.content]
@@ -67,7 +68,8 @@ def assemble(program: Program, decode: Decode) -> Assembled:
         if lost:  # padding led the decoder astray; begin anew at what is called
             starts = np.union1d(program.starts, np.array(sorted(lost), dtype=np.int64))
             code, found = _decoded(program, piece, decode, starts)
-        codes.append(code)
+        codes.append(pages.resolve(program, piece, code))
+        read.append(piece)
         data += found
     instructions = _joined([code.starts for code in codes])
     flows = _joined([code.flows for code in codes])
@@ -76,15 +78,20 @@ def assemble(program: Program, decode: Decode) -> Assembled:
     starts = np.union1d(starts, np.array([each.start for each in data], dtype=np.int64))
     outer = _outer(rows, starts)
     rows = [*_rows(program.slots), *(row for row, out in zip(rows, outer, strict=True) if out)]
+    rows += [row for code in codes for row in code.fixed]
     rows += [row for piece in code_pieces for row in _stubs(program, piece)]
     rows += [row for piece in program.pieces for row in _made(program, piece, rows)]
     indirect = [at for code in codes for at in code.indirect]
     image = Assembled(program, starts, instructions, flows, slots_of(rows), {}, doubts, indirect)
     image.islands = data
-    if words := tables.jump_tables(image):
+    image.doubts += [doubt for code in codes for doubt in code.doubts]
+    if program.machine != "aarch64" and (words := tables.jump_tables(image)):
         image.slots = slots_of([*_rows(image.slots), *words])
     _check(image)
-    image.masked = _masked(image)
+    normal = {
+        piece.name: code.normal for piece, code in zip(read, codes, strict=True) if code.normal
+    }
+    image.masked = _masked(image, normal)
     return image
 
 
@@ -236,7 +243,7 @@ def _check(image: Assembled) -> None:
         image.doubts.append(f"Two references overlap at {place:#x}.")
 
 
-def _masked(image: Assembled) -> dict[str, bytes]:
+def _masked(image: Assembled, normal: dict[str, bytes]) -> dict[str, bytes]:
     """Contents of all mapped pieces, with zeros where references stand."""
     result = {}
     for piece in image.program.pieces:
@@ -244,9 +251,12 @@ def _masked(image: Assembled) -> dict[str, bytes]:
             continue
         raw = np.frombuffer(piece.data, dtype=np.uint8).copy()
         mine = image.slots.between(piece.address, piece.end)
+        bits = normal.get(piece.name)
+        fields = np.frombuffer(bits, dtype=np.uint8) if bits else None
         at, size = image.slots.at[mine] - piece.address, image.slots.size[mine]
         for step in range(8):
             places = at[size > step] + step
-            raw[places[places < len(raw)]] = 0
+            places = places[places < len(raw)]
+            raw[places] = fields[places] if fields is not None else 0
         result[piece.name] = raw.tobytes()
     return result

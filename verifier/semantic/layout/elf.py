@@ -95,7 +95,7 @@ def _fill(data: Buffer, image: Image, program: Program) -> None:
         if piece.code and piece.content:
             starts.add(piece.address)
             if piece.made:
-                starts.update(range(piece.address, piece.end, 16))
+                starts.update(elfsymbols.stubs(program.machine, piece))
     program.starts = elffacts.numbers(starts)
     program.slots = slots_of(rows)
 

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from verifier.content import Buffer
     from verifier.formats.elf.header import Section
     from verifier.formats.elf.image import Image
-    from verifier.semantic.layout.program import Program
+    from verifier.semantic.layout.program import Piece, Program
 
 _OBJECT, _FUNC, _SECTION, _TLS, _IFUNC = 1, 2, 3, 6, 10
 _UNDEFINED, _RESERVED = 0, 0xFF00
 _SYMBOL = struct.Struct("<IBBHQQ")
 _RELA = struct.Struct("<QQq")
 _X86_64 = {"none": 0, "relative": 8, "irelative": 37, "jump": 7, "copy": 5}
+_BEFORE_STUB = (0xD503245F, 0xA9BF7BF0)  # bti c; stp x16, x30, [sp, #-16]!
 _AARCH64 = {"none": 0, "relative": 1027, "irelative": 1032, "jump": 1026, "copy": 1024}
 RELOCATIONS = {"x86-64": _X86_64, "aarch64": _AARCH64}
 
@@ -68,8 +69,12 @@ def _table(
         home = image.sections[where].label if where < _RESERVED else where
         if kind == _SECTION:
             place = value == image.sections[where].addr or Address(value)
+        if _maps(program, text):
+            piece = program.piece_at(value)
+            if piece is not None and not piece.content:
+                place = "in a table"  # where one object's part of it begins: read by no program
         program.facts.append(("symbol", dynamic, text, version, info, other, home, place, size))
-        if placed and text and kind in (0, _OBJECT, _FUNC, _IFUNC):
+        if placed and text and not _maps(program, text) and kind in (0, _OBJECT, _FUNC, _IFUNC):
             _name(program, text.decode("utf-8", "backslashreplace"), kind, value, size)
 
 
@@ -94,6 +99,32 @@ def code_starts(program: Program) -> Iterable[int]:
         if isinstance(item, Address)
     }
     return (at for at in wanted if any(piece.address <= at < piece.end for piece in code))
+
+
+def stubs(machine: str, piece: Piece) -> Iterable[int]:
+    """Where the linker's stubs of imported functions begin.
+
+    psABI x86-64, PLT: 16 bytes each. On AArch64 each is `[bti c;] adrp x16 …`, the first one
+    stores two registers before.
+    """
+    if machine != "aarch64":
+        return range(piece.address, piece.end, 16)
+    words = [
+        each for (each,) in struct.iter_unpack("<I", bytes(piece.data or b"")[: piece.size & ~3])
+    ]
+    found = []
+    for index, word in enumerate(words):
+        if word & 0x9F00001F == 0x90000010:
+            back = index
+            while back and words[back - 1] in _BEFORE_STUB:
+                back -= 1
+            found.append(piece.address + 4 * back)
+    return found
+
+
+def _maps(program: Program, text: bytes) -> bool:
+    """Whether a symbol says no more than where code and data begin (AAELF64, mapping symbols)."""
+    return program.machine == "aarch64" and text.split(b".")[0] in (b"$x", b"$d")
 
 
 def relocations(data: Buffer, image: Image, section: Section, program: Program) -> list[Row]:

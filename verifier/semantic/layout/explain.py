@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from verifier.semantic.layout import elf, functions, neutral, pe, proof, story, x86
+from verifier.semantic.layout import decoders, elf, functions, neutral, pe, proof, story
 from verifier.semantic.layout.assembled import assemble
 from verifier.semantic.layout.match import Match
 
@@ -46,7 +46,7 @@ def explain(
     mine = [(place.rebuilt_offset, place.rebuilt_length) for place in settled]
     theirs = [(place.offset, place.length) for place in settled]
     images = [
-        assemble(LOADERS[kind](neutral.without(data, ranges)), x86.decode)
+        assemble(LOADERS[kind](neutral.without(data, ranges)), decoders.first)
         for data, ranges in ((rebuilt, mine), (shipped, theirs))
     ]
     one, other = images

@@ -154,6 +154,8 @@ def _common(cursor: Cursor) -> _Common:
                 personality = cursor.pointer(cursor.number(1))
             elif letter == ord("S"):
                 signal = True
+            elif letter == ord("B"):
+                pass  # return addresses are signed with key B (AArch64); the text is in the key
             else:
                 raise ParseError("The unwind table has an unknown augmentation", cursor.at)
         if cursor.at != stop:

@@ -104,10 +104,10 @@ def without(code: Code, islands: list[Island]) -> Code:
     def outside(at: int) -> bool:
         return not any(island.start <= at < island.end for island in islands)
 
-    return Code(
-        starts[order],
-        flows[order],
-        [row for row in code.rows if outside(row[0])],
-        [],
-        [at for at in code.indirect if outside(at)],
+    return code._replace(
+        starts=starts[order],
+        flows=flows[order],
+        rows=[row for row in code.rows if outside(row[0])],
+        bad=[],
+        indirect=[at for at in code.indirect if outside(at)],
     )

@@ -58,6 +58,14 @@ class Mapping:
             found.add(self._places[mark])
         return found
 
+    def unmapped(self, start: int, size: int, shift: int) -> bool:
+        """Whether sections without a map that reach into a range moved by `shift` as well."""
+        return all(
+            piece.name in self._twins and self._twins[piece.name].address - address == shift
+            for address, piece in self._starts.items()
+            if not piece.content and address < start + size and piece.end > start
+        )
+
     def after(self, address: int) -> set[int]:
         """Where an address goes that is the end of an extent (one past an object)."""
         index = int(np.searchsorted(self.a, address, side="left")) - 1

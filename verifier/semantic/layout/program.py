@@ -32,6 +32,7 @@ class Kind(IntEnum):
     TABLE = 7  # a distance from the start of a jump table to code
     TYPES = 8  # a reference in a table of exception types
     MADE = 9  # a number that the linker derives: the index of a relocation
+    PAGE = 10  # a page of 4 KiB whose use was not found (AArch64 adrp)
 
 
 class Address(NamedTuple):

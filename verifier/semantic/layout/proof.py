@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from verifier.semantic.layout import cuts, suspects
+from verifier.semantic.layout import cuts, pages, suspects
 from verifier.semantic.layout.mapping import NOWHERE, Mapping
 from verifier.semantic.layout.program import Address, Kind
 
@@ -158,7 +158,11 @@ class _Judge:
         twins = np.empty_like(theirs.symbol)
         twins[order] = theirs.symbol
         named = (mine.symbol != 0) | (twins != 0)
-        wrong = np.flatnonzero((targets != wanted) & ~named)
+        paged = mine.kind == Kind.PAGE
+        for index in np.flatnonzero(paged).tolist():
+            if not pages.together(self.map, int(mine.target[index]), int(wanted[index])):
+                self._misses(index, f"the page {int(mine.target[index]):#x} did not move as one")
+        wrong = np.flatnonzero((targets != wanted) & ~named & ~paged)
         for index in wrong.tolist():
             self._target(index, int(mine.target[index]), int(wanted[index]))
         for index in np.flatnonzero(named).tolist():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from verifier.errors import ParseError
-from verifier.semantic.layout import capstone_x86, encode, neutral, proof
+from verifier.semantic.layout import decoders, encode, neutral, proof
 from verifier.semantic.layout.assembled import assemble
 from verifier.semantic.layout.explain import LOADERS
 
@@ -35,6 +35,6 @@ def judge(
     load = LOADERS[layout["format"]]
     mine = neutral.without(rebuilt, [(place[2], place[3]) for place in settled])
     theirs = neutral.without(shipped, [(place[0], place[1]) for place in settled])
-    one, other = (assemble(load(data), capstone_x86.decode) for data in (mine, theirs))
+    one, other = (assemble(load(data), decoders.second) for data in (mine, theirs))
     found = proof.check(one, other, encode.decode(layout["map"]))
     return (found.faults[0] if found.faults else ""), len(found.assumptions)

@@ -24,14 +24,38 @@ class Flow:
     NEXT, ENDS, CALLS, BRANCHES, JUMPS_FAR, PADS = range(6)
 
 
+class Registers(NamedTuple):
+    """What each 4-byte instruction does with registers 0 to 30, by its place in the section.
+
+    `uses` and `defs` are bit sets. `base` is the register that an instruction adds `offset` to,
+    for an address or an access (-1 where it does no such thing); `page` the address that it
+    sets its register to (-1 likewise).
+    """
+
+    uses: Ints
+    defs: Ints
+    page: Ints
+    base: Ints
+    offset: Ints
+    taken: Ints  # 1 where base and offset make an address, 0 where they access memory
+
+
 class Code(NamedTuple):
-    """Decoded code. `rows` are slots as (at, size, kind, target, symbol 0)."""
+    """Decoded code. `rows` are slots as (at, size, kind, target, symbol 0).
+
+    Where references are bit fields, `normal` is the code with all of them zeroed, and slots hide
+    those bits alone; `registers` tells what each instruction does, for addresses in two parts.
+    """
 
     starts: Ints
     flows: Ints
     rows: list[tuple[int, int, int, int, int]]
     bad: list[int]  # addresses of bytes that are no instruction
     indirect: list[int]  # addresses of jumps through a register or memory
+    normal: bytes = b""
+    registers: Registers | None = None
+    fixed: tuple[tuple[int, int, int, int, int], ...] = ()  # slots even inside their own atom
+    doubts: tuple[str, ...] = ()
 
 
 def decode(data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:

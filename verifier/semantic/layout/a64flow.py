@@ -1,0 +1,306 @@
+"""How control passes between the words of AArch64 code, as far as values must be followed.
+
+Jumps through a register are followed where they are `switch` statements as GCC and LLVM write
+them (a table of distances from an `adr`, or from the table), or where pointers lead into the
+middle of their own function (labels as values). Other ones leave the function: their register
+was loaded as a whole. A computed one that fits no pattern is a doubt.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING, NamedTuple
+
+from verifier.errors import ParseError
+from verifier.semantic.layout import frames
+from verifier.semantic.layout.program import Address, Kind
+from verifier.semantic.layout.x86 import Flow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from verifier.semantic.layout.program import Piece, Program
+    from verifier.semantic.layout.x86 import Code
+
+WORD = 4
+SAVED = range(19, 29)  # registers that a called function keeps (AAPCS64, 6.1.1)
+_PLAIN = (Flow.NEXT, Flow.BRANCHES, Flow.CALLS, Flow.PADS)
+_BACK = 48  # instructions that are searched for what a jump's register is made of
+_ENTRIES_MOST = 65_536
+_WAY_MOST = 1 << 16  # words that a value is followed over
+
+
+class Table(NamedTuple):
+    """A jump and the table that it reads: entries of `size` bytes, times `scale`, from `base`."""
+
+    jump: int  # index of the br
+    load: int  # index of the load of an entry
+    register: int  # that holds the table's address at the load
+    base: int | None  # address that entries count from; None for the table itself
+    size: int
+    signed: bool
+    scale: int
+    count: int  # entries, as the guard says; 0 where none was found
+
+
+class Graph:
+    """Indexes are those of words in the section."""
+
+    def __init__(self, program: Program, piece: Piece, code: Code) -> None:
+        assert code.registers is not None
+        self.program, self.piece = program, piece
+        self.base = piece.address
+        self.uses: list[int] = code.registers.uses.tolist()
+        self.defs: list[int] = code.registers.defs.tolist()
+        self.flows = [int(Flow.ENDS)] * len(self.uses)
+        for at, flow in zip(code.starts.tolist(), code.flows.tolist(), strict=True):
+            if self.inside(at):
+                self.flows[(at - self.base) // WORD] = flow
+        self.into: dict[int, list[int]] = {}  # places that jump to an index
+        self.out: dict[int, list[int]] = {}
+        self.calls: dict[int, int] = {}
+        for at, _size, kind, target, _symbol in code.rows:
+            if kind == Kind.BRANCH and self.inside(target):
+                self.link((at - self.base) // WORD, (target - self.base) // WORD)
+            elif kind == Kind.CALL:
+                self.calls[(at - self.base) // WORD] = target
+        self.bounds = sorted(
+            {at for at in program.starts.tolist() if self.inside(at)}
+            | {at for at in self.calls.values() if self.inside(at)}
+        )
+        for one, two in _landings(program):
+            self._land(one, two)
+        self._kept: dict[int, int] = {}
+
+    def inside(self, address: int) -> bool:
+        """Whether an address is a word of this section."""
+        place = address - self.base
+        return 0 <= place < WORD * len(self.uses) and not place % WORD
+
+    def link(self, source: int, target: int) -> None:
+        """Note that `source` may jump to `target`."""
+        self.out.setdefault(source, []).append(target)
+        self.into.setdefault(target, []).append(source)
+
+    def function(self, index: int) -> tuple[int, int]:
+        """The indexes [start, end) between known starts around a word."""
+        place = bisect_right(self.bounds, self.base + WORD * index)
+        start = self.bounds[place - 1] if place else self.base
+        end = self.bounds[place] if place < len(self.bounds) else self.base + WORD * len(self.uses)
+        return (start - self.base) // WORD, (end - self.base) // WORD
+
+    def following(self, index: int) -> list[int]:
+        """Where control goes from a word: on, to its targets, to where exceptions land."""
+        found = list(self.out.get(index, ()))
+        if self.flows[index] in _PLAIN and index + 1 < len(self.uses):
+            found.append(index + 1)
+        return found
+
+    def before(self, index: int) -> list[int]:
+        """What control may come from; empty where nothing is known to lead."""
+        found = list(self.into.get(index, ()))
+        if index and self.flows[index - 1] in _PLAIN:
+            found.append(index - 1)
+        return found
+
+    def begins(self, index: int) -> bool:
+        """Whether control comes here from elsewhere, with values of which nothing is known."""
+        place = bisect_right(self.bounds, self.base + WORD * index)
+        return place > 0 and self.bounds[place - 1] == self.base + WORD * index
+
+    def sources(self, index: int, register: int) -> tuple[set[int], bool]:
+        """Words whose value of a register may be the one that `index` reads; whether others may.
+
+        Others: from a caller, from a called function, from where no way is known.
+        """
+        found: set[int] = set()
+        other = self.begins(index)
+        waiting, seen = self.before(index), set[int]()
+        other |= not waiting
+        while waiting:
+            place = waiting.pop()
+            if place in seen:
+                continue
+            seen.add(place)
+            if len(seen) > _WAY_MOST:
+                return found, True
+            if self.defs[place] >> register & 1:
+                found.add(place)
+                continue
+            if self.flows[place] == Flow.CALLS and self.clobbers(place, register):
+                other = True
+                continue
+            before = self.before(place)
+            other |= not before or self.begins(place)
+            waiting += before
+        return found, other
+
+    def clobbers(self, index: int, register: int) -> bool:
+        """Whether the call at `index` ends the life of a value in a register.
+
+        GCC keeps values in any register over calls of functions of its own that do not write it
+        (-fipa-ra), so that the called function is looked at.
+        """
+        if register in SAVED or register == 29:
+            return False
+        target = self.calls.get(index)
+        if target is None or not self.inside(target):
+            return True
+        first = (target - self.base) // WORD
+        if first not in self._kept:
+            start, end = self.function(first)
+            written = 0
+            for place in range(start, end):
+                written |= self.defs[place]
+                far = self.flows[place] in (Flow.CALLS, Flow.JUMPS_FAR)
+                far |= self.flows[place] == Flow.ENDS and any(
+                    not start <= each < end for each in self.out.get(place, ())
+                )
+                if far:
+                    written = -1
+                    break
+            self._kept[first] = written
+        return bool(self._kept[first] >> register & 1)
+
+    def _land(self, span: tuple[int, int], pad: int) -> None:
+        if not self.inside(pad):
+            return
+        first = max(0, (span[0] - self.base) // WORD)
+        last = min(len(self.uses), -(-(span[1] - self.base) // WORD))
+        for index in range(first, last):
+            if self.flows[index] == Flow.CALLS:
+                self.link(index, (pad - self.base) // WORD)
+
+
+def _landings(program: Program) -> list[tuple[tuple[int, int], int]]:
+    """((start, end) of calls, where exceptions thrown in them land) by all exception tables."""
+    found: list[tuple[tuple[int, int], int]] = []
+    for fact in program.facts:
+        if fact[0] != "frame" or not isinstance(fact[1], Address):
+            continue
+        table = fact[4]
+        if isinstance(table, Address) and (piece := program.piece_at(table.value)) is not None:
+            found += _sites(piece, table.value, fact[1].value)
+    return found
+
+
+def _sites(piece: Piece, address: int, begin: int) -> list[tuple[tuple[int, int], int]]:
+    """Itanium C++ ABI, exception handling, level II: the call-site table."""
+    cursor = frames.Cursor(piece, address - piece.address, piece.size)
+    if cursor.number(1) != frames.OMIT:
+        raise ParseError("An exception table has a base of its own for landing pads", cursor.at)
+    if cursor.number(1) != frames.OMIT:
+        cursor.uleb()
+    encoding = cursor.number(1)
+    stop = cursor.uleb() + cursor.at
+    found = []
+    while cursor.at < stop:
+        if encoding == 1:
+            start, length, pad = cursor.uleb(), cursor.uleb(), cursor.uleb()
+        else:
+            start, length, pad = (cursor.pointer(encoding) for _ in range(3))
+        cursor.uleb()
+        if pad:
+            found.append(((begin + start, begin + start + length), begin + pad))
+    return found
+
+
+def tables(graph: Graph, code: Code, words: list[int], odd: Callable[[int], None]) -> list[Table]:
+    """The jump tables of all jumps through registers; `odd` is told of those that fit nothing."""
+    labels = _labels(graph)
+    found = []
+    for at in code.indirect:
+        index = (at - graph.base) // WORD
+        start, end = graph.function(index)
+        inner = [each for each in labels if start < each < end]
+        sources, _other = graph.sources(index, words[index] >> 5 & 31)
+        sums = [each for each in sources if _sum(words[each])]
+        if not sums:  # loaded as a whole: another function, or a label of this one
+            for each in inner:
+                graph.link(index, each)
+            continue
+        table = _table(graph, words, index, sums[0]) if len(sources) == 1 else None
+        if table is None:
+            odd(at)
+        else:
+            found.append(table)
+    return found
+
+
+def _labels(graph: Graph) -> list[int]:
+    """Where pointers lead to in this section, beside the starts of functions."""
+    targets = {at for at in graph.program.slots.target.tolist() if graph.inside(at)}
+    return sorted((at - graph.base) // WORD for at in targets - set(graph.bounds))
+
+
+def _sum(word: int) -> bool:
+    """Whether a register is computed, other than as the second half of an address."""
+    plain = word & 0x1F000000 in (0x0B000000, 0x11000000)
+    return plain and word & 0xFFC00000 != 0x91000000
+
+
+def _definer(graph: Graph, index: int, register: int) -> int | None:
+    """The last word before `index` that writes a register, as far as one way leads there."""
+    for _step in range(_BACK):
+        before = graph.before(index)
+        if len(before) != 1 or graph.begins(index):
+            return None
+        index = before[0]
+        if graph.defs[index] >> register & 1:
+            return index
+        if graph.flows[index] == Flow.CALLS and graph.clobbers(index, register):
+            return None
+    return None
+
+
+def _table(graph: Graph, words: list[int], jump: int, made: int) -> Table | None:
+    """add xN, xBase, entry[, extend] #scale: what GCC and LLVM end a `switch` with."""
+    word = words[made]
+    extended = word & 0xFFE00000 == 0x8B200000
+    shifted = word & 0xFFE00000 == 0x8B000000
+    if not (extended or shifted):
+        return None
+    scale = word >> 10 & 7 if extended else word >> 10 & 63
+    base, entry = word >> 5 & 31, word >> 16 & 31
+    load = _definer(graph, made, entry)
+    if load is None or scale not in (0, 2) or words[load] & 0x3B200C00 != 0x38200800:
+        return None
+    size = 1 << (words[load] >> 30)
+    sign = words[load] >> 22 & 3 > 1 or bool(extended and word >> 15 & 1)
+    if size > 4 or words[load] & 0x04C00000 == 0:
+        return None
+    register = words[load] >> 5 & 31
+    counts = _from(graph, words, made, base)
+    if counts is None and (register != base or scale):
+        return None
+    count = _count(graph, words, load, words[load] >> 16 & 31)
+    return Table(jump, load, register, counts, size, sign, 1 << scale, count)
+
+
+def _from(graph: Graph, words: list[int], made: int, base: int) -> int | None:
+    """The address that an `adr` gave to the base of a table's distances."""
+    place = _definer(graph, made, base)
+    if place is None or words[place] & 0x9F000000 != 0x10000000:
+        return None
+    word = words[place]
+    distance = ((word >> 5 & 0x7FFFF) << 2 | word >> 29 & 3) - (word >> 23 & 1) * (1 << 21)
+    return graph.base + WORD * place + distance
+
+
+def _count(graph: Graph, words: list[int], load: int, register: int) -> int:
+    """Entries by `cmp w, #most; b.hi` before the load; 0 if there is no such guard."""
+    index = load
+    for _step in range(_BACK):
+        before = graph.before(index)
+        if len(before) != 1 or graph.begins(index):
+            return 0
+        index = before[0]
+        word = words[index]
+        if word & 0x7FC0001F == 0x7100001F and word >> 5 & 31 == register:
+            return min((word >> 10 & 0xFFF) + 1, _ENTRIES_MOST)
+        if graph.defs[index] >> register & 1:
+            return 0
+    return 0
+
+
+__all__ = ["SAVED", "WORD", "Graph", "Table", "tables"]
