@@ -11,8 +11,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from verifier.errors import ParseError
-from verifier.semantic.layout import frames
+from verifier.semantic.layout import a64copies, frames
+from verifier.semantic.layout.a64copies import STACK
 from verifier.semantic.layout.program import Address, Kind
 from verifier.semantic.layout.x86 import Flow
 
@@ -40,7 +43,7 @@ class Table(NamedTuple):
     size: int
     signed: bool
     scale: int
-    count: int  # entries, as the guard says; 0 where none was found
+    entries: int  # as the guard says; 0 where none was found
 
 
 class Graph:
@@ -52,6 +55,14 @@ class Graph:
         self.base = piece.address
         self.uses: list[int] = code.registers.uses.tolist()
         self.defs: list[int] = code.registers.defs.tolist()
+        self.words: list[int] = np.frombuffer(
+            bytes(piece.data or b""), dtype="<u4", count=len(self.uses)
+        ).tolist()
+        self.moves = a64copies.moves(self.words)
+        for index, bits in self.moves.uses.items():
+            self.uses[index] |= bits
+        for index, bits in self.moves.defs.items():
+            self.defs[index] |= bits
         self.flows = [int(Flow.ENDS)] * len(self.uses)
         for at, flow in zip(code.starts.tolist(), code.flows.tolist(), strict=True):
             if self.inside(at):
@@ -108,32 +119,52 @@ class Graph:
         place = bisect_right(self.bounds, self.base + WORD * index)
         return place > 0 and self.bounds[place - 1] == self.base + WORD * index
 
-    def sources(self, index: int, register: int) -> tuple[set[int], bool]:
-        """Words whose value of a register may be the one that `index` reads; whether others may.
+    def sources(self, index: int, location: int) -> tuple[set[int], bool]:
+        """Words that may have made the value which `index` reads; whether others may have.
 
-        Others: from a caller, from a called function, from where no way is known.
+        Others: a caller, a called function, what no known way leads from.
         """
         found: set[int] = set()
         other = self.begins(index)
-        waiting, seen = self.before(index), set[int]()
-        other |= not waiting
+        before = self.before(index)
+        other |= not before
+        waiting, seen = [(each, location) for each in before], set[tuple[int, int]]()
         while waiting:
-            place = waiting.pop()
-            if place in seen:
+            state = waiting.pop()
+            if state in seen:
                 continue
-            seen.add(place)
+            seen.add(state)
             if len(seen) > _WAY_MOST:
                 return found, True
-            if self.defs[place] >> register & 1:
-                found.add(place)
+            place, kept = state
+            if self.defs[place] >> kept & 1:
+                origin = self.origin(place, kept)
+                if origin is None:
+                    found.add(place)
+                    continue
+                kept = origin
+            elif self.flows[place] == Flow.CALLS and self.clobbers(place, kept):
+                other = True
                 continue
-            if self.flows[place] == Flow.CALLS and self.clobbers(place, register):
+            elif kept >= STACK and (place in self.moves.taken or place in self.moves.given):
                 other = True
                 continue
             before = self.before(place)
             other |= not before or self.begins(place)
-            waiting += before
+            waiting += [(each, kept) for each in before]
         return found, other
+
+    def origin(self, index: int, location: int) -> int | None:
+        """Where a copy takes the value from that it puts into `location`."""
+        for source, target in self.moves.copies.get(index, ()):
+            if target == location:
+                return source
+        return None
+
+    def copied(self, index: int, location: int) -> list[int] | None:
+        """Where a word puts the value of `location`; None if it does more with it."""
+        found = [to for source, to in self.moves.copies.get(index, ()) if source == location]
+        return found or None
 
     def clobbers(self, index: int, register: int) -> bool:
         """Whether the call at `index` ends the life of a value in a register.
@@ -141,7 +172,7 @@ class Graph:
         GCC keeps values in any register over calls of functions of its own that do not write it
         (-fipa-ra), so that the called function is looked at.
         """
-        if register in SAVED or register == 29:
+        if register in SAVED or register == 29 or register >= STACK:
             return False
         target = self.calls.get(index)
         if target is None or not self.inside(target):
@@ -254,7 +285,7 @@ def _definer(graph: Graph, index: int, register: int) -> int | None:
 
 
 def _table(graph: Graph, words: list[int], jump: int, made: int) -> Table | None:
-    """add xN, xBase, entry[, extend] #scale: what GCC and LLVM end a `switch` with."""
+    """Read `add xN, xBase, entry[, extend] #scale`, with which GCC and LLVM end a `switch`."""
     word = words[made]
     extended = word & 0xFFE00000 == 0x8B200000
     shifted = word & 0xFFE00000 == 0x8B000000

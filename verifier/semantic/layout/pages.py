@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.semantic.layout import a64flow
+from verifier.semantic.layout.a64copies import STACK
 from verifier.semantic.layout.a64flow import WORD, Graph
 from verifier.semantic.layout.program import Kind
 from verifier.semantic.layout.x86 import Flow
@@ -44,9 +45,7 @@ class _Pages:
         self.offset: list[int] = code.registers.offset.tolist()
         self.taken: list[int] = code.registers.taken.tolist()
         count = len(self.page)
-        self.words: list[int] = np.frombuffer(
-            bytes(piece.data or b""), dtype="<u4", count=count
-        ).tolist()
+        self.words = self.graph.words
         self.targets: dict[int, int] = {}  # of a partner, by its index
         self.rows: list[Row] = []
         self.doubts: list[str] = []
@@ -88,44 +87,58 @@ class _Pages:
         register = self.words[index] & 31
         uses = self._uses(index, register)
         targets = {}
-        for each in uses or ():
-            target = self._partner(each, register)
+        for each, location in uses or ():
+            target = self._partner(each, location)
             if target is not None:
                 targets[each] = target
         self.targets.update(targets)
         at = self._at(index)
-        if uses and len(targets) == len(uses):
-            first = min(uses)
+        if uses and len(targets) == len({each for each, _location in uses}):
+            first = min(targets)
             kind = Kind.TAKEN if self.taken[first] else Kind.ACCESS
             self.rows.append((at, WORD, int(kind), targets[first], 0))
         else:
             self.rows.append((at, WORD, int(Kind.PAGE), self.page[index], 0))
 
-    def _uses(self, index: int, register: int) -> set[int] | None:
-        """All words that may read the value; None if it may go where it cannot be followed."""
-        graph, found = self.graph, set[int]()
-        waiting, seen = graph.following(index), set[int]()
+    def _uses(self, index: int, register: int) -> set[tuple[int, int]] | None:
+        """All (word, location) that may read the value; None if it cannot be followed."""
+        graph, found = self.graph, set[tuple[int, int]]()
+        waiting = [(each, register) for each in graph.following(index)]
+        seen = set[tuple[int, int]]()
         while waiting:
-            place = waiting.pop()
-            if place in seen:
+            state = waiting.pop()
+            if state in seen:
                 continue
-            seen.add(place)
-            if len(seen) > _STEPS_MOST:
+            seen.add(state)
+            place, kept = state
+            if len(seen) > _STEPS_MOST or self._lost(place, kept):
                 return None
-            if graph.uses[place] >> register & 1:
-                found.add(place)
-            if graph.defs[place] >> register & 1:
-                continue
-            flow = graph.flows[place]
-            if flow == Flow.CALLS and graph.clobbers(place, register):
-                continue
             following = graph.following(place)
-            if flow == Flow.JUMPS_FAR and not following and register in a64flow.SAVED:
-                return None
-            if not following and flow in (Flow.NEXT, Flow.BRANCHES, Flow.CALLS):
-                return None  # the section ends here
-            waiting += following
+            if graph.uses[place] >> kept & 1:
+                copies = graph.copied(place, kept)
+                if copies is None:
+                    found.add(state)
+                for each in copies or ():
+                    waiting += [(after, each) for after in following]
+            if graph.defs[place] >> kept & 1:
+                continue
+            if graph.flows[place] == Flow.CALLS and graph.clobbers(place, kept):
+                continue
+            if kept >= STACK and place in graph.moves.given:
+                continue
+            waiting += [(after, kept) for after in following]
         return found
+
+    def _lost(self, place: int, kept: int) -> bool:
+        """Whether a value goes from here where it is not followed."""
+        graph = self.graph
+        if kept >= STACK and (place in graph.moves.taken or place in graph.moves.framed):
+            return True
+        flow = graph.flows[place]
+        if graph.following(place):
+            return False
+        saved = kept >= STACK or kept in a64flow.SAVED
+        return flow not in (Flow.ENDS, Flow.JUMPS_FAR) or (flow == Flow.JUMPS_FAR and saved)
 
     def _partner(self, index: int, register: int) -> int | None:
         """The address that a word makes or accesses, if it is sure to be in one page."""
@@ -163,7 +176,7 @@ class _Pages:
             return None
         start, end = self.graph.function(table.jump)
         base = address if table.base is None else table.base
-        raw = bytes(home.data[address - home.address :][: table.size * (table.count or 4096)])
+        raw = bytes(home.data[address - home.address :][: table.size * (table.entries or 4096)])
         targets: list[int] = []
         for at in range(0, len(raw) - table.size + 1, table.size):
             entry = int.from_bytes(raw[at : at + table.size], "little", signed=table.signed)
@@ -171,7 +184,7 @@ class _Pages:
             if place % WORD or not start <= place // WORD < end:
                 break
             targets.append(place // WORD)
-        if len(targets) < max(table.count, 1):
+        if len(targets) < max(table.entries, 1):
             self._odd(self._at(table.jump))
         for target in sorted(set(targets)):
             self.graph.link(table.jump, target)
