@@ -79,6 +79,9 @@ class Graph:
             {at for at in program.starts.tolist() if self.inside(at)}
             | {at for at in self.calls.values() if self.inside(at)}
         )
+        # No call returns to where exceptions land, or to the end of its function.
+        ends = {start + size for start, size in program.sizes.items() if size}
+        self.last = {(at - self.base) // WORD for at in ends if self.inside(at)}
         for one, two in _landings(program):
             self._land(one, two)
         self._kept: dict[int, int] = {}
@@ -103,16 +106,21 @@ class Graph:
     def following(self, index: int) -> list[int]:
         """Where control goes from a word: on, to its targets, to where exceptions land."""
         found = list(self.out.get(index, ()))
-        if self.flows[index] in _PLAIN and index + 1 < len(self.uses):
+        if index + 1 < len(self.uses) and self._runs_on(index):
             found.append(index + 1)
         return found
 
     def before(self, index: int) -> list[int]:
         """What control may come from; empty where nothing is known to lead."""
         found = list(self.into.get(index, ()))
-        if index and self.flows[index - 1] in _PLAIN:
+        if index and self._runs_on(index - 1):
             found.append(index - 1)
         return found
+
+    def _runs_on(self, index: int) -> bool:
+        """Whether the next word may run after this one."""
+        flow = self.flows[index]
+        return flow in _PLAIN and not (flow == Flow.CALLS and index + 1 in self.last)
 
     def begins(self, index: int) -> bool:
         """Whether control comes here from elsewhere, with values of which nothing is known."""
@@ -196,6 +204,7 @@ class Graph:
     def _land(self, span: tuple[int, int], pad: int) -> None:
         if not self.inside(pad):
             return
+        self.last.add((pad - self.base) // WORD)
         first = max(0, (span[0] - self.base) // WORD)
         last = min(len(self.uses), -(-(span[1] - self.base) // WORD))
         for index in range(first, last):

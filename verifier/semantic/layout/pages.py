@@ -135,7 +135,7 @@ class _Pages:
         if kept >= STACK and (place in graph.moves.taken or place in graph.moves.framed):
             return True
         flow = graph.flows[place]
-        if graph.following(place):
+        if graph.following(place) or place + 1 in graph.last:
             return False
         saved = kept >= STACK or kept in a64flow.SAVED
         return flow not in (Flow.ENDS, Flow.JUMPS_FAR) or (flow == Flow.JUMPS_FAR and saved)
