@@ -151,16 +151,19 @@ class Graph:
                     found.add(place)
                     continue
                 kept = origin
-            elif self.flows[place] == Flow.CALLS and self.clobbers(place, kept):
-                other = True
-                continue
-            elif kept >= STACK and (place in self.moves.taken or place in self.moves.given):
+            elif self._ends(place, kept):
                 other = True
                 continue
             before = self.before(place)
             other |= not before or self.begins(place)
             waiting += [(each, kept) for each in before]
         return found, other
+
+    def _ends(self, place: int, kept: int) -> bool:
+        """Whether a value that is in `kept` after a word is another one than before it."""
+        if kept >= STACK:
+            return place in self.moves.taken or place in self.moves.given
+        return self.flows[place] == Flow.CALLS and self.clobbers(place, kept)
 
     def origin(self, index: int, location: int) -> int | None:
         """Where a copy takes the value from that it puts into `location`."""

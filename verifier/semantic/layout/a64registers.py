@@ -6,10 +6,14 @@ all registers that its fields could name: whoever follows a value then has to gi
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from verifier.semantic.layout.program import Ints
 from verifier.semantic.layout.x86 import Registers
+
+if TYPE_CHECKING:
+    from verifier.semantic.layout.program import Ints
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 

@@ -20,16 +20,21 @@ _FIELD = re.compile(r"\[(?:x(\d+)|(fp|lr))(?:, #(0x[0-9a-f]+|\d+))?\]$")
 _NAMES = {"fp": 29, "lr": 30}
 _ALL = 0x1FF
 _READS = {"cmp", "cmn", "tst", "ccmp", "ccmn", "cbz", "cbnz", "tbz", "tbnz", "br", "blr", "ret",
-          "msr", "braa", "brab", "blraa", "blrab", "braaz", "brabz", "blraaz", "blrabz", "prfm",
-          "prfum", "dc", "ic", "at", "tlbi", "sys", "b", "bl"}  # fmt: skip
+          "msr", "braa", "brab", "blraa", "blrab", "braaz", "brabz", "blraaz", "blrabz",
+          "dc", "ic", "at", "tlbi", "sys", "b", "bl"}  # fmt: skip
 _KEEPS = {"movk", "bfi", "bfxil", "bfm", "bfc", "pacia", "pacib", "pacda", "pacdb", "paciza",
           "pacizb", "pacdza", "pacdzb", "autia", "autib", "autda", "autdb", "autiza", "autizb",
           "autdza", "autdzb", "xpaci", "xpacd"}  # fmt: skip
-_SIGNS = {"pacia1716", "pacib1716", "autia1716", "autib1716"}
+_TOUCHED = dict.fromkeys(("pacia1716", "pacib1716", "autia1716", "autib1716"), (196608, 196608))  # fmt: skip
+_TOUCHED |= dict.fromkeys(("svc", "hvc", "smc"), (_ALL, _ALL)) | {"bl": (0, 1 << 30)}
 _SCALED = {"ldr", "str", "ldrb", "strb", "ldrh", "strh", "ldrsb", "ldrsh", "ldrsw", "prfm"}
 _ENDS = {"ret", "retaa", "retab", "eret", "eretaa", "eretab", "drps", "brk", "hlt", "udf"}
 _JUMPS = {"br", "braa", "brab", "braaz", "brabz"}
 _CALLS = {"blr", "blraa", "blrab", "blraaz", "blrabz"}
+_FLOWS = {"nop": (Flow.PADS, 0), "b": (Flow.ENDS, Kind.BRANCH), "bl": (Flow.CALLS, Kind.CALL)}
+_FLOWS |= dict.fromkeys(_ENDS, (Flow.ENDS, 0))
+_FLOWS |= dict.fromkeys(_JUMPS, (Flow.JUMPS_FAR, 0))
+_FLOWS |= dict.fromkeys(_CALLS, (Flow.CALLS, 0))
 _PAIRS = {"stp", "ldp", "ldpsw", "stnp", "ldnp"}
 _SINGLES = {*_SCALED, "ldur", "stur", "ldurb", "sturb", "ldurh", "sturh", "ldursb", "ldursh",
             "ldursw", "prfum", "ldtr", "sttr", "ldtrb", "sttrb", "ldtrh", "sttrh", "ldtrsb",
@@ -129,18 +134,8 @@ def _number(plain: str | None, name: str | None) -> int:
 
 
 def _nature(name: str) -> tuple[int, int]:
-    if name == "nop":
-        return Flow.PADS, 0
-    if name == "b":
-        return Flow.ENDS, Kind.BRANCH
-    if name == "bl":
-        return Flow.CALLS, Kind.CALL
-    if name in _ENDS:
-        return Flow.ENDS, 0
-    if name in _JUMPS:
-        return Flow.JUMPS_FAR, 0
-    if name in _CALLS:
-        return Flow.CALLS, 0
+    if name in _FLOWS:
+        return _FLOWS[name]
     if name.startswith(("b.", "bc.")) or name in ("cbz", "cbnz", "tbz", "tbnz"):
         return Flow.BRANCHES, Kind.BRANCH
     return Flow.NEXT, 0
@@ -172,16 +167,17 @@ def _set(text: str) -> int:
 
 def _touched(name: str, operands: str, word: int) -> tuple[int, int]:
     """(registers read, registers written) as bit sets."""
-    if name in ("bl", *_CALLS):
-        return (_set(operands) if name != "bl" else 0), 1 << 30
-    if name in ("svc", "hvc", "smc"):
-        return _ALL, _ALL
-    if name in _SIGNS:
-        return 0x30000, 0x30000
-    if name == "ret":
-        return _set(operands) or 1 << 30, 0
-    if name in _READS and name != "prfm":
-        return _set(operands), 0
+    if name in _TOUCHED:
+        return _TOUCHED[name]
+    if name in _CALLS:
+        return _set(operands), 1 << 30
+    if name in _READS:
+        return _set(operands) or (1 << 30 if name == "ret" else 0), 0
+    return _moved(name, operands, word)
+
+
+def _moved(name: str, operands: str, word: int) -> tuple[int, int]:
+    """As `_touched`, of what loads, stores or computes."""
     before, bracket, inner = operands.partition("[")
     if bracket and word >> 25 & 5 == 4:
         return _memory(name, before, inner, word)
@@ -202,6 +198,6 @@ def _memory(name: str, before: str, inner: str, word: int) -> tuple[int, int]:
     base = _set(inner.partition(",")[0].partition("]")[0])
     after = inner.partition("]")[2]
     written = base if after else 0
-    if name.startswith("st") or name.startswith("pr") or vectors:
+    if name.startswith(("st", "pr")) or vectors:
         return moved | place, written
     return place, moved | written

@@ -16,10 +16,15 @@ _LINES_MOST = 4_000  # of one function that are compared line by line
 _DETAIL = 24  # lines of assembly that a difference carries
 _NUMBER = re.compile(r"-?0x[0-9a-f]+|(?<![\w.])\d+(?!\w)")
 _REGISTER = re.compile(
-    r"\b(?:[re]?(?:ax|bx|cx|dx|si|di|bp)|[abcd][lh]|[sd]il|bpl|r(?:[89]|1[0-5])[dwb]?|[xyz]mm\d+)\b"
+    r"\b(?:[re]?(?:ax|bx|cx|dx|si|di|bp)|[abcd][lh]|[sd]il|bpl|r(?:[89]|1[0-5])[dwb]?|[xyz]mm\d+"
+    r"|[xw](?:\d+|zr)|fp|lr|[bhsdqvz]\d+)\b"
 )
 _LABEL = re.compile(r"\.\d+\b")
-_STACK = re.compile(r"\[?[re]sp\b")
+_STACK = re.compile(r"\b[re]?sp\b")
+_CALLS = ("call", "bl", "blr")
+_DECIDES = {"cmp", "test", "cmn", "tst", "ccmp", "ccmn"}
+_CONDITIONAL = ("set", "cmov", "b.", "cb", "tb", "cset", "csel", "csinc", "csinv", "csneg", "cinc",
+                "cinv", "cneg", "fcsel", "fcmp")  # fmt: skip
 
 
 class Change(NamedTuple):
@@ -116,7 +121,7 @@ def _class(removed: Sequence[Line], added: Sequence[Line]) -> tuple[str, int]:
 def _mixed(removed: Sequence[Line], added: Sequence[Line]) -> str:
     """The most telling thing about instructions that came and went."""
     gone, new = (
-        Counter(line.shown for line in side if line.mnemonic == "call") for side in (removed, added)
+        Counter(line.shown for line in side if line.mnemonic in _CALLS) for side in (removed, added)
     )
     if gone != new:
         lost, more = gone - new, new - gone
@@ -138,7 +143,7 @@ def _numbers(pairs: Sequence[tuple[Line, Line]]) -> tuple[str, int]:
         shifts |= {int(y, 16) - int(x, 16) for x, y in zip(before, after, strict=True) if x != y}
         memory |= "[" in one.operands
         stack |= bool(_STACK.search(one.operands))
-        branch |= one.mnemonic.startswith("j")
+        branch |= one.mnemonic.startswith(("j", "b.", "cb", "tb")) or one.mnemonic == "b"
     if stack:
         return "stack frame", 0
     if branch:
@@ -150,7 +155,7 @@ def _numbers(pairs: Sequence[tuple[Line, Line]]) -> tuple[str, int]:
 
 def _decides(line: Line) -> bool:
     name = line.mnemonic
-    return name in ("cmp", "test") or (name.startswith(("j", "set", "cmov")) and name != "jmp")
+    return name in _DECIDES or name.startswith(_CONDITIONAL) or (name[:1] == "j" and name != "jmp")
 
 
 def _shape(line: Line) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from verifier.errors import ParseError
 from verifier.formats.elf.header import SHT_DYNAMIC, SHT_DYNSYM, SHT_RELA, SHT_SYMTAB
-from verifier.semantic.layout import elfdynamic
+from verifier.semantic.layout import elfdynamic, relr
 from verifier.semantic.layout.program import Address, Kind
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from verifier.semantic.layout.program import Piece, Program
 
 _OBJECT, _FUNC, _SECTION, _TLS, _IFUNC = 1, 2, 3, 6, 10
+_RELR = 19
 _UNDEFINED, _RESERVED = 0, 0xFF00
 _SYMBOL = struct.Struct("<IBBHQQ")
 _RELA = struct.Struct("<QQq")
@@ -69,12 +70,11 @@ def _table(
         home = image.sections[where].label if where < _RESERVED else where
         if kind == _SECTION:
             place = value == image.sections[where].addr or Address(value)
-        if _maps(program, text):
-            piece = program.piece_at(value)
-            if piece is not None and not piece.content:
-                place = "in a table"  # where one object's part of it begins: read by no program
+        maps = _maps(program, text)
+        if maps and _marks(program, text, value):
+            place = "in a table"  # where one object's part of it begins: read by no program
         program.facts.append(("symbol", dynamic, text, version, info, other, home, place, size))
-        if placed and text and not _maps(program, text) and kind in (0, _OBJECT, _FUNC, _IFUNC):
+        if placed and text and not maps and kind in (0, _OBJECT, _FUNC, _IFUNC):
             _name(program, text.decode("utf-8", "backslashreplace"), kind, value, size)
 
 
@@ -127,8 +127,18 @@ def _maps(program: Program, text: bytes) -> bool:
     return program.machine == "aarch64" and text.split(b".")[0] in (b"$x", b"$d")
 
 
+def _marks(program: Program, text: bytes, value: int) -> bool:
+    """Whether a mapping symbol lies in a table that facts speak of; data in code is a doubt."""
+    piece = program.piece_at(value)
+    if piece is not None and piece.code and text[:2] == b"$d":
+        program.doubts.append(f"Data stands among the code of {piece.name} at {value:#x}.")
+    return piece is not None and not piece.content
+
+
 def relocations(data: Buffer, image: Image, section: Section, program: Program) -> list[Row]:
     """The slots that the loader fills."""
+    if section.type == _RELR:
+        return relr.slots(data, section, program)
     kinds = RELOCATIONS.get(program.machine)
     if kinds is None or section.type != SHT_RELA:
         raise ParseError(f"Relocations of {section.label} are of a kind that is not decided here")

@@ -142,30 +142,36 @@ def _common(cursor: Cursor) -> _Common:
     augmentation = cursor.text()
     alignments = cursor.uleb(), cursor.sleb(), cursor.uleb() if version == 3 else cursor.number(1)
     pointer, table, personality = 0, OMIT, 0
-    signal = False
     if augmentation[:1] == b"z":
-        stop = cursor.uleb() + cursor.at
-        for letter in augmentation[1:]:
-            if letter == ord("R"):
-                pointer = cursor.number(1)
-            elif letter == ord("L"):
-                table = cursor.number(1)
-            elif letter == ord("P"):
-                personality = cursor.pointer(cursor.number(1))
-            elif letter == ord("S"):
-                signal = True
-            elif letter == ord("B"):
-                pass  # return addresses are signed with key B (AArch64); the text is in the key
-            else:
-                raise ParseError("The unwind table has an unknown augmentation", cursor.at)
-        if cursor.at != stop:
-            raise ParseError("An augmentation of the unwind table has another length", cursor.at)
+        pointer, table, personality = _augmentation(cursor, augmentation[1:])
     elif augmentation:
         raise ParseError("The unwind table has an unknown augmentation", cursor.at)
     program = cursor.take(cursor.end - cursor.at).rstrip(b"\0")
     where = Address(personality) if personality else None
-    key = (version, augmentation, alignments, pointer, table, where, signal, program)
+    key = (version, augmentation, alignments, pointer, table, where, program)
     return _Common(key, pointer, table, augmentation[:1] == b"z")
+
+
+def _augmentation(cursor: Cursor, letters: bytes) -> tuple[int, int, int]:
+    """(encoding of addresses, of the exception table's address, personality).
+
+    Letters without data are told apart by the text itself: S for frames of signals, and on
+    AArch64 B for return addresses that are signed with key B.
+    """
+    pointer, table, personality = 0, OMIT, 0
+    stop = cursor.uleb() + cursor.at
+    for letter in letters:
+        if letter == ord("R"):
+            pointer = cursor.number(1)
+        elif letter == ord("L"):
+            table = cursor.number(1)
+        elif letter == ord("P"):
+            personality = cursor.pointer(cursor.number(1))
+        elif letter not in b"SB":
+            raise ParseError("The unwind table has an unknown augmentation", cursor.at)
+    if cursor.at != stop:
+        raise ParseError("An augmentation of the unwind table has another length", cursor.at)
+    return pointer, table, personality
 
 
 def _frame(cursor: Cursor, common: _Common) -> Frame:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from verifier.formats.base import text
+from verifier.semantic.layout import a64listing
 from verifier.semantic.layout.x86 import Flow
 
 if TYPE_CHECKING:
@@ -54,12 +55,22 @@ def _formatter() -> Any:
 
 def listing(image: Assembled, start: int, end: int, name: Namer) -> list[Line]:
     """The instructions of [start, end) that do something, in order."""
-    from iced_x86 import Decoder, Mnemonic  # noqa: PLC0415 - as above
-
     piece = image.piece_at(start)
-    if piece is None or piece.data is None or not image.program.machine.startswith("x86"):
+    if piece is None or piece.data is None:
         return []
     raw = bytes(piece.data[start - piece.address : end - piece.address])
+    if image.program.machine == "aarch64":
+        labels = _labels(image, start, end)
+        return [Line(*each) for each in a64listing.lines(image, (start, end), raw, labels, name)]
+    if image.program.machine.startswith("x86"):
+        return _x86(image, start, raw, name)
+    return []
+
+
+def _x86(image: Assembled, start: int, raw: bytes, name: Namer) -> list[Line]:
+    from iced_x86 import Decoder, Mnemonic  # noqa: PLC0415 - as above
+
+    end = start + len(raw)
     bits = 64 if image.program.machine == "x86-64" else 32
     formatter = _formatter()
     slots = image.slots

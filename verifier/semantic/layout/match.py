@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from verifier.semantic.layout import stretches
-from verifier.semantic.layout.program import Address, Ints
+from verifier.semantic.layout.program import Address, Ints, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from verifier.semantic.layout.stretches import Extent
 
 _ROUNDS = 64
+_Likeness = tuple[bytes, tuple[int | None, ...]]
 
 
 class Atoms(NamedTuple):
@@ -71,7 +72,7 @@ class Match:
         self.extents: list[Extent] = []
         self._queue: list[tuple[int, int]] = []
         self._told = (_unwinding(one), _unwinding(other))
-        self.targets = (one.slots.target.tolist(), other.slots.target.tolist())
+        self.targets = _targets(one), _targets(other)
         self.symbols = (one.slots.symbol.tolist(), other.slots.symbol.tolist())
 
     def run(self) -> list[Extent]:
@@ -153,7 +154,8 @@ class Match:
 
     def _leftovers(self, *, exact: bool) -> bool:
         """Pair what is left of equal contents: by equal mapped references, or else in order."""
-        mine, theirs = defaultdict(list), defaultdict(list)
+        mine: dict[_Likeness, list[int]] = defaultdict(list)
+        theirs: dict[_Likeness, list[int]] = defaultdict(list)
         for index, start in enumerate(self.atoms.starts):
             if start not in self.code:
                 mine[self._kind(index, exact=exact)].append(start)
@@ -217,6 +219,13 @@ class Match:
             if self.atoms.keys[i] == self.others.keys[j]:
                 rows.append((start, begin, self.atoms.ends[i] - start, i, j))
         return stretches.joined(self.one, self.other, rows)
+
+
+def _targets(image: Assembled) -> list[int]:
+    """What each slot points at; 0 for whole pages, which tell nothing of what begins there."""
+    slots = image.slots
+    found: list[int] = np.where(slots.kind == Kind.PAGE, 0, slots.target).tolist()
+    return found
 
 
 def _unwinding(image: Assembled) -> dict[int, list[int]]:

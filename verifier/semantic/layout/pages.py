@@ -40,11 +40,11 @@ class _Pages:
         assert code.registers is not None
         self.code, self.piece, self.program = code, piece, program
         self.graph = Graph(program, piece, code)
+        self.starts = set(self.graph.bounds)
         self.page: list[int] = code.registers.page.tolist()
         self.base: list[int] = code.registers.base.tolist()
         self.offset: list[int] = code.registers.offset.tolist()
         self.taken: list[int] = code.registers.taken.tolist()
-        count = len(self.page)
         self.words = self.graph.words
         self.targets: dict[int, int] = {}  # of a partner, by its index
         self.rows: list[Row] = []
@@ -63,6 +63,7 @@ class _Pages:
         self.targets.clear()
         for index in self._sites():
             self._site(index)
+        self._data({table.base for table in found})
         for index, target in self.targets.items():
             kind = Kind.TAKEN if self.taken[index] else Kind.ACCESS
             self.rows.append((self._at(index), WORD, int(kind), target, 0))
@@ -73,6 +74,16 @@ class _Pages:
 
     def _odd(self, at: int) -> None:
         self.doubts.append(f"The jump at {at:#x} has no table that could be found.")
+
+    def _data(self, bases: set[int | None]) -> None:
+        """Data among code is not told from code by its words: that there is none is demanded."""
+        rows = [(at, kind == Kind.TAKEN, target) for at, _size, kind, target, _ in self.code.rows
+                if kind in (Kind.TAKEN, Kind.ACCESS)]  # fmt: skip
+        rows += [(self._at(at), bool(self.taken[at]), to) for at, to in self.targets.items()]
+        for at, taken, target in rows:
+            begins = taken and (target in bases or target in self.starts)
+            if self.graph.inside(target & ~3) and not begins:
+                self.doubts.append(f"The code at {at:#x} uses code at {target:#x} as data.")
 
     def _sites(self) -> list[int]:
         """All `adrp` that are code."""
