@@ -25,7 +25,8 @@ _READS = {"cmp", "cmn", "tst", "ccmp", "ccmn", "cbz", "cbnz", "tbz", "tbnz", "br
 _KEEPS = {"movk", "bfi", "bfxil", "bfm", "bfc", "pacia", "pacib", "pacda", "pacdb", "paciza",
           "pacizb", "pacdza", "pacdzb", "autia", "autib", "autda", "autdb", "autiza", "autizb",
           "autdza", "autdzb", "xpaci", "xpacd"}  # fmt: skip
-_TOUCHED = dict.fromkeys(("pacia1716", "pacib1716", "autia1716", "autib1716"), (196608, 196608))  # fmt: skip
+_IP = 0x30000  # x16 and x17
+_TOUCHED = dict.fromkeys(("pacia1716", "pacib1716", "autia1716", "autib1716"), (_IP, _IP))
 _TOUCHED |= dict.fromkeys(("svc", "hvc", "smc"), (_ALL, _ALL)) | {"bl": (0, 1 << 30)}
 _SCALED = {"ldr", "str", "ldrb", "strb", "ldrh", "strh", "ldrsb", "ldrsh", "ldrsw", "prfm"}
 _ENDS = {"ret", "retaa", "retab", "eret", "eretaa", "eretab", "drps", "brk", "hlt", "udf"}
@@ -49,7 +50,7 @@ def decode(data: bytes, base: int, _machine: str, _atoms: Sequence[int]) -> Code
     engine = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_LITTLE_ENDIAN)
     engine.skipdata = True
     whole = len(data) // 4 * 4
-    sweep = _Sweep(whole // 4)
+    sweep = _Sweep()
     for place, size, name, operands in engine.disasm_lite(data[:whole], base):
         for at in range(place, place + size, 4):  # what does not decode may come in one
             raw = data[at - base : at - base + 4]
@@ -67,16 +68,16 @@ def decode(data: bytes, base: int, _machine: str, _atoms: Sequence[int]) -> Code
 
 
 class _Sweep:
-    def __init__(self, count: int) -> None:
+    def __init__(self) -> None:
         self.starts: list[int] = []
         self.flows: list[int] = []
         self.rows: list[tuple[int, int, int, int, int]] = []
         self.bad: list[int] = []
         self.indirect: list[int] = []
         self.normal: list[int] = []
+        self._known: dict[int, tuple[int, int]] = {}
         # uses, defs, page, base, offset, taken
         self.columns: tuple[list[int], ...] = ([], [], [], [], [], [])
-        self._count = count
 
     def take(self, at: int, word: int, name: str, operands: str) -> None:
         self.starts.append(at)
@@ -111,7 +112,9 @@ class _Sweep:
         if base >= 0:
             field = 0x003FFC00
         self.normal.append(word & ~field)
-        uses, defs = _touched(name, operands, word)
+        if word not in self._known:
+            self._known[word] = _touched(name, operands, word)
+        uses, defs = self._known[word]
         for column, value in zip(
             self.columns, (uses, defs, page, base, offset, taken), strict=True
         ):
@@ -178,7 +181,10 @@ def _touched(name: str, operands: str, word: int) -> tuple[int, int]:
 
 def _moved(name: str, operands: str, word: int) -> tuple[int, int]:
     """As `_touched`, of what loads, stores or computes."""
-    before, bracket, inner = operands.partition("[")
+    split = operands.rfind("[")  # one before it is of a vector's element
+    before, bracket, inner = operands[:split], split >= 0, operands[split + 1 :]
+    if name in ("rmif", "setf8", "setf16"):
+        return _fields(word), _fields(word)
     if bracket and word >> 25 & 5 == 4:
         return _memory(name, before, inner, word)
     if word >> 25 & 5 == 4 and name not in _LOADS:
