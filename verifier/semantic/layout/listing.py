@@ -29,6 +29,7 @@ class Line(NamedTuple):
     operands: str
     bare: str
     target: int | None
+    at: int
 
 
 Namer = Callable[[int], tuple[str, str]]
@@ -97,7 +98,7 @@ def listing(image: Assembled, start: int, end: int, name: Namer) -> list[Line]:
                 token, shown = f"{_plain(operands)} -> {what}", f"{operands} -> {label}"
                 bare = f"{_plain(operands)} -> {_ARROW}"
         texts = f"{mnemonic} {token}", f"{mnemonic} {shown}"
-        found.append(Line(*texts, mnemonic, operands, f"{mnemonic} {bare}", outer))
+        found.append(Line(*texts, mnemonic, operands, f"{mnemonic} {bare}", outer, instruction.ip))
     return found
 
 

@@ -38,6 +38,12 @@ def load(data: Buffer) -> Program:
         [],
         relative=True,
     )
+    program.base = image.optional["ImageBase"]
+    program.debug = {
+        each.label: data[each.pointer : each.pointer + each.content]
+        for each in image.sections
+        if each.label.startswith(".debug_")
+    }
     if image.machine not in _MACHINES:
         program.doubts.append("Only x86 and x86-64 images are decided.")
         return program
