@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.errors import ParseError
+
 if TYPE_CHECKING:
     from verifier.content import Buffer
 
@@ -83,7 +85,10 @@ class Slots:
 
 def slots_of(rows: list[tuple[int, int, int, int, int]]) -> Slots:
     """Slots from (at, size, kind, target, symbol) in any order."""
-    table = np.array(sorted(set(rows)), dtype=np.int64).reshape(-1, 5)
+    try:
+        table = np.array(sorted(set(rows)), dtype=np.int64).reshape(-1, 5)
+    except OverflowError as error:
+        raise ParseError("A reference leads out of every address space") from error
     return Slots(*(np.ascontiguousarray(table[:, column]) for column in range(5)))
 
 
