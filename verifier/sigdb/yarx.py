@@ -3,17 +3,19 @@
 Source: YARA-X, lib/src/compiler/rules.rs, and what the wheel 1.23.0 writes
 (format 12; bincode 2 with its standard variable-length integers). Conditions
 are functions of one WebAssembly module, which are cut behind each report of a
-rule; the numbers of patterns and texts in them stay numbers. All bytes that are
-in no rule's condition are a record of their own, so that two files that differ
-are never equal. Rules in another order give other numbers everywhere: to settle
-such a file, rebuild it with the recipe `yara`, whose result is bit-identical if
-rules, their order and the engine are.
+rule; the numbers of patterns and texts in them stay numbers. Texts,
+parts of patterns, atoms and their code are booked for the rule that has them
+(`yarx_ledger`). All other bytes, among them the whole Aho-Corasick automaton,
+which is not read yet, are a record of their own, so that two files that differ
+are never equal; a change of an atom names that record beside the rule.
+Rules in another order give other numbers everywhere: to settle such a file,
+rebuild it with the recipe `yara`, whose result is bit-identical if rules, their
+order and the engine are.
 """
 
 from __future__ import annotations
 
 import hashlib
-import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.errors import LimitError, ParseError
@@ -23,9 +25,10 @@ from verifier.sigdb.base import Change, Effect, Family, File, Files, Options, Re
 from verifier.sigdb.bincode import Reader
 from verifier.sigdb.wasm import pieces
 from verifier.sigdb.yara_weakening import CLASSES, weakening
+from verifier.sigdb.yarx_ledger import NOBODY, Atom, Ledger, update
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 MAGIC = b"YARA-X\0\0"
 VERSION = 12
@@ -68,8 +71,8 @@ def records(file: File, _options: Options) -> Iterator[Record]:
     for _ in reader.items():
         reader.text()  # regular expressions of conditions
     reader.boolean()  # whether odd escapes in them are allowed
+    names_end = reader.at
     literals = [reader.raw() for _ in reader.items()]
-    before = reader.at
     module = reader.raw()
     after = reader.at
     if reader.boolean():
@@ -78,16 +81,17 @@ def records(file: File, _options: Options) -> Iterator[Record]:
     rules = [_rule(reader, identifiers, literals) for _ in reader.items()]
     if len({(rule.namespace, rule.name) for rule in rules}) != len(rules):
         raise ParseError("Two rules of a namespace have one name", reader.at)
-    subs = _sub_patterns(reader, literals)
+    conditions, rest = _conditions(module, len(rules))
+    ledger = Ledger(len(rules), rest)
+    ledger.add(NOBODY, bytes(data[:names_end]))
+    ledger.add(NOBODY, bytes(data[after : reader.at]))
+    subs = _booked(reader, literals, ledger, rules)
     for name in sorted(set(imports)):
         yield Record("", f"import {name}", (), Effect.SETTING, whole)
     numbers = (len(identifiers), len(literals), [rule.patterns for rule in rules])
-    conditions, rest = _conditions(module, len(rules))
-    for rule, condition in zip(rules, conditions, strict=True):
-        body = (*_body(rule, subs), ("condition", condition))
+    for at, (rule, condition) in enumerate(zip(rules, conditions, strict=True)):
+        body = (*_body(rule, subs), ("code", ledger.digest(at)), ("condition", condition))
         yield Record(rule.namespace, rule.name, body, Effect.DETECT, whole)
-    for part in (data[:before], data[after:]):
-        _update(rest, -1, bytes(part))
     layout = hashlib.sha256(repr(numbers).encode()).hexdigest()
     body = (("sha256", rest.hexdigest()), (_LAYOUT, layout))
     yield Record("", REST, body, Effect.DETECT, whole)
@@ -100,16 +104,10 @@ def _conditions(module: bytes, rules: int) -> tuple[list[str], hashlib._Hash]:
     for piece in pieces(module, _REPORT):
         if 0 <= piece.argument < rules:
             found[piece.argument].append(piece.code.hex())
-            _update(rest, piece.argument, b"")
+            update(rest, piece.argument, b"")
         else:
-            _update(rest, -1, piece.code)
+            update(rest, -1, piece.code)
     return [", ".join(codes) for codes in found], rest
-
-
-def _update(digest: hashlib._Hash, number: int, part: bytes) -> None:
-    """Add bytes with what they are, so that they cannot pass for their neighbours."""
-    digest.update(struct.pack("<qQ", number, len(part)))
-    digest.update(part)
 
 
 def _at(reader: Reader, pool: list[str]) -> str:
@@ -119,12 +117,13 @@ def _at(reader: Reader, pool: list[str]) -> str:
     return pool[number]
 
 
-def _literal(reader: Reader, literals: list[bytes]) -> str:
+def _literal(reader: Reader, literals: _LiteralUses | list[bytes]) -> str:
     """A text of the pool, as Python writes bytes."""
     number = reader.unsigned()
-    if number >= len(literals):
+    pool = literals if isinstance(literals, list) else literals.note(number)
+    if number >= len(pool):
         raise ParseError("A text is not in the pool of texts", reader.at)
-    return repr(literals[number])
+    return repr(pool[number])
 
 
 def _rule(reader: Reader, names: list[str], literals: list[bytes]) -> _Rule:
@@ -163,9 +162,85 @@ def _meta(reader: Reader, literals: list[bytes]) -> str:
     raise ParseError("A meta has no known type", reader.at)
 
 
-def _sub_patterns(reader: Reader, literals: list[bytes]) -> dict[int, list[str]]:
+def _booked(
+    reader: Reader, literals: list[bytes], ledger: Ledger, rules: list[_Rule]
+) -> dict[int, list[str]]:
+    """Read and book all that follows the rules, then the texts."""
+    owners: dict[int, int] = {}
+    first: dict[int, int] = {}
+    for at, rule in enumerate(rules):
+        for item in rule.patterns:
+            owners.setdefault(item.number, at)
+    for pattern in sorted(owners, reverse=True):
+        first[owners[pattern]] = pattern
+    used: dict[int, int] = {}
+    found = _sub_patterns(_Parts(reader, literals, ledger, owners, first, used, []))
+    for number, literal in enumerate(literals):
+        ledger.add(used.get(number, NOBODY), literal)
+    return found
+
+
+class _Parts(NamedTuple):
+    """What parts of patterns are read with; `owners` and `first` are by pattern and by rule."""
+
+    reader: Reader
+    literals: list[bytes]
+    ledger: Ledger
+    owners: dict[int, int]
+    first: dict[int, int]
+    used: dict[int, int]
+    numbers: list[int]
+
+    def book(self, pattern: int, text: str) -> None:
+        """Something is of the rule that has the pattern, whose number counts from its first one."""
+        owner = self.owners.get(pattern, NOBODY)
+        own = pattern - self.first.get(owner, 0)
+        self.ledger.add(owner, f"{own} {text}".encode())
+
+    def book_map(self, step: Callable[[Reader], None]) -> None:
+        """Book a map by pattern; its order says nothing, so each rule's entries stand together."""
+        entries = []
+        for _ in self.reader.items():
+            pattern, start = self.reader.signed(), self.reader.at
+            step(self.reader)
+            text = bytes(self.reader.data[start : self.reader.at]).hex()
+            entries.append((self.owners.get(pattern, NOBODY), pattern, text))
+        for _, pattern, text in sorted(entries, key=lambda entry: entry[0]):
+            self.book(pattern, text)
+
+
+def _size(reader: Reader) -> None:
+    """File sizes for which a pattern is looked for."""
+    for _ in ("from", "to"):
+        if reader.unsigned():
+            reader.signed()
+
+
+def _head(reader: Reader) -> None:
+    """How a file must start for a pattern to be looked for."""
+    if reader.unsigned() == 2:
+        reader.raw()
+
+
+class _LiteralUses(NamedTuple):
+    """The texts of one pattern: the first rule that uses one in a pattern owns it."""
+
+    parts: _Parts
+    pattern: int
+
+    def note(self, number: int) -> list[bytes]:
+        """Say that the pattern uses a text of the pool, which is given back."""
+        owner = self.parts.owners.get(self.pattern, NOBODY)
+        self.parts.used.setdefault(number, owner)
+        self.parts.numbers.append(number)
+        return self.parts.literals
+
+
+def _sub_patterns(parts: _Parts) -> dict[int, list[str]]:
     """What is searched for, and by which atoms it is suspected, by the number of the pattern."""
+    reader, ledger = parts.reader, parts.ledger
     patterns = reader.unsigned()
+    ledger.add(NOBODY, b"patterns %d" % patterns)
     owners: list[int] = []
     found: dict[int, list[str]] = {}
     for number in reader.items():
@@ -173,38 +248,58 @@ def _sub_patterns(reader: Reader, literals: list[bytes]) -> dict[int, list[str]]
         if not 0 <= pattern < patterns:
             raise ParseError("A part belongs to no pattern", reader.at)
         owners.append(pattern)
-        found.setdefault(pattern, []).append(_sub_pattern(reader, literals, number))
-    for _ in reader.items():  # file sizes for which a pattern is looked for
-        reader.signed()
-        for _ in ("from", "to"):
-            if reader.unsigned():
-                reader.signed()
-    for _ in reader.items():  # how a file must start for a pattern to be looked for
-        reader.signed()
-        if reader.unsigned() == 2:
-            reader.raw()
+        used = _LiteralUses(parts, pattern)
+        text = _sub_pattern(reader, used, number)
+        found.setdefault(pattern, []).append(text)
+        parts.book(pattern, text)
+    ledger.add(NOBODY, b"sizes")
+    parts.book_map(_size)
+    ledger.add(NOBODY, b"heads")
+    parts.book_map(_head)
+    first = {pattern: number for number, pattern in reversed([*enumerate(owners)])}
+    ledger.add(NOBODY, b"anchored")
     for _ in reader.items():  # parts that stand at one offset
-        reader.unsigned()
-    for _ in reader.items():
-        owner, text = _atom(reader, owners)
-        found[owner].append(text)
+        part = reader.unsigned()
+        if part >= len(owners):
+            raise ParseError("A part that stands at one offset is missing", reader.at)
+        parts.book(owners[part], str(part - first[owners[part]]))
+    ledger.add(NOBODY, b"atoms")
+    _atoms(parts, owners, first, found)
     return found
 
 
-def _atom(reader: Reader, owners: list[int]) -> tuple[int, str]:
-    """One atom, with the number of its pattern; where its code lies is left to REST."""
+def _atoms(
+    parts: _Parts, owners: list[int], first: dict[int, int], found: dict[int, list[str]]
+) -> None:
+    """Atoms, their code and all that comes behind it."""
+    reader = parts.reader
+    atoms = []
+    for _ in reader.items():
+        part, text, places = _atom(reader, owners)
+        pattern = owners[part]
+        found[pattern].append(text)
+        owner = parts.owners.get(pattern, NOBODY)
+        own = pattern - parts.first.get(owner, 0)
+        code = f"{own} {part - first[pattern]} {text}".encode()
+        atoms.append(Atom(owner, code, places))
+    parts.ledger.code(reader.raw(), atoms)
+    parts.ledger.add(NOBODY, bytes(reader.data[reader.at :]))
+    parts.ledger.add(NOBODY, repr(parts.numbers).encode())
+
+
+def _atom(reader: Reader, owners: list[int]) -> tuple[int, str, tuple[int, int]]:
+    """One atom: the number of its part, what it is, and where its code starts (-1: nowhere)."""
     part = reader.unsigned()
     if part >= len(owners):
         raise ParseError("An atom belongs to no part of a pattern", reader.at)
     text = f"atom {reader.raw().hex()}{'' if reader.boolean() else ' or more'}"
     text += f" back {reader.unsigned()}"
-    for _ in ("forward", "backward"):
-        if reader.boolean():
-            reader.unsigned()
-    return owners[part], text
+    forward = reader.unsigned() if reader.boolean() else -1
+    backward = reader.unsigned() if reader.boolean() else -1
+    return part, text, (forward, backward)
 
 
-def _sub_pattern(reader: Reader, literals: list[bytes], number: int) -> str:
+def _sub_pattern(reader: Reader, literals: _LiteralUses, number: int) -> str:
     """One of the variants of `SubPattern`, in their order in YARA-X's source."""
     variant = reader.unsigned()
     if variant == 0:
@@ -265,12 +360,14 @@ def changes(rebuilt: Files, shipped: Files, options: Options) -> list[Change]:
     ]
     layouts = [{item.value(_LAYOUT) for item in side if item.name == REST} for side in sides]
     if layouts[0] != layouts[1]:
-        sides = [[_without_condition(record) for record in side] for side in sides]
+        sides = [[_without_code(record) for record in side] for side in sides]
     return difference.changes(sides[0], sides[1], weakening)
 
 
-def _without_condition(record: Record) -> Record:
-    return record._replace(body=tuple(item for item in record.body if item[0] != "condition"))
+def _without_code(record: Record) -> Record:
+    return record._replace(
+        body=tuple(item for item in record.body if item[0] not in ("code", "condition"))
+    )
 
 
 FAMILY = Family(
@@ -279,7 +376,10 @@ FAMILY = Family(
     records=records,
     weakening=weakening,
     classes=CLASSES,
-    volatile=("How long functions of the WebAssembly module say they are, once they end there.",),
+    volatile=(
+        "How long functions of the WebAssembly module say they are, once they end there.",
+        "The order, between rules, of the maps of file sizes and starts by pattern.",
+    ),
     together="file",
     changes=changes,
 )
