@@ -1,0 +1,214 @@
+"""One form for each question about sets of patterns, and for the question whether a rule matches.
+
+Source: YARA-X, lib/src/compiler/emit.rs (emit_of_pattern_set, emit_for,
+emit_switch, emit_check_for_rule_match), and what the wheel 1.23.0 writes. Each
+form is compared as a whole, instruction by instruction; what is not exactly one
+of them stays as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from verifier.errors import ParseError
+from verifier.sigdb import wasm
+from verifier.sigdb.wasm import Instruction
+from verifier.sigdb.yarx.flow import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+_INT, _LONG, _VOID = -1, -2, -64  # types of blocks: i32, i64, none
+_BITMAP = 17664  # where the bits of the rules that match stand in memory
+_STACK = 256  # where variables start
+_ITEMS = 65_536  # patterns of one set
+_FIXED = 69  # instructions of a loop over a set, without those that are there for each pattern
+
+
+@dataclass(frozen=True)
+class Question:
+    """Whether `count` of these patterns match: a number, `any` or `all`."""
+
+    count: str
+    patterns: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.count} of ({' '.join(self.patterns)})"
+
+
+Step = tuple[Instruction, int] | Question | int
+"""An instruction with the kind of its constant, a test, or the number of a rule asked for."""
+
+
+def reduced(
+    body: Sequence[Instruction],
+    kinds: Sequence[int],
+    patterns: dict[int, str],
+    check: int,
+    ranges: Collection[int],
+) -> list[Step]:
+    """A condition with its tests.
+
+    Args:
+        body: its instructions.
+        kinds: what their constants stand for.
+        patterns: the names of the rule's patterns.
+        check: the number of the function that asks for one pattern.
+        ranges: the numbers of functions that ask for a range of patterns.
+
+    Raises:
+        ParseError: a range has patterns of other rules.
+    """
+    steps: list[Step] = []
+    starts: list[int] = []
+    for instruction, kind in zip(body, kinds, strict=True):
+        steps.append((instruction, kind))
+        opcode = instruction[0]
+        if opcode in (wasm.BLOCK, wasm.LOOP, wasm.IF):
+            starts.append(len(steps) - 1)
+        elif opcode == wasm.END and starts:
+            start = starts.pop()
+            found = _either(steps[start:]) or _loop(steps[start:], patterns, check)
+            if found:
+                steps[start:] = [found]
+        elif opcode == wasm.CALL and instruction[1] == check:
+            _one(steps, patterns)
+        elif opcode == wasm.CALL and instruction[1] in ranges:
+            _range(steps, patterns)
+        elif opcode == 0x76:
+            _rule(steps)
+    return steps
+
+
+def question(count: int, patterns: Sequence[str], total: int) -> Question:
+    """The one form of a test; `total` is the number of patterns, `count` at least one of them."""
+    names = tuple(sorted(patterns))
+    if count == 1:
+        return Question("any", tuple(sorted(set(names)))) if len(set(names)) > 1 else Question("1", names[:1])
+    return Question("all" if count == total else str(count), names)
+
+
+def _one(steps: list[Step], patterns: dict[int, str]) -> None:
+    """A pattern and the question whether it matches."""
+    number = _constant(steps, -2, wasm.I32_CONST, Kind.PATTERN)
+    if number in patterns:
+        steps[-2:] = [question(1, [patterns[number]], 1)]
+
+
+def _range(steps: list[Step], patterns: dict[int, str]) -> None:
+    """Two patterns, a number, and the question whether so many match from one to the other."""
+    first = _constant(steps, -4, wasm.I32_CONST, Kind.FIRST)
+    last = _constant(steps, -3, wasm.I32_CONST, Kind.LAST)
+    count = _constant(steps, -2, wasm.I64_CONST, 0)
+    if first is None or last is None or count is None:
+        return
+    total = last - first + 1
+    if not 0 < total <= _ITEMS or any(at not in patterns for at in range(first, last + 1)):
+        raise ParseError("A condition asks for a range of patterns of other rules")
+    if count > 0:
+        steps[-4:] = [question(count, [patterns[at] for at in range(first, last + 1)], total)]
+
+
+def _constant(steps: list[Step], at: int, opcode: int, kind: int) -> int | None:
+    if not -len(steps) <= at < len(steps):
+        return None
+    step = steps[at]
+    if isinstance(step, tuple) and step[0][0] == opcode:
+        return step[0][1] if step[1] == kind else None
+    return None
+
+
+def _rule(steps: list[Step]) -> None:
+    """The bit of a rule: its byte, its mask, its place."""
+    if len(steps) < 6:
+        return
+    byte = _constant(steps, -6, wasm.I32_CONST, 0)
+    bit = _constant(steps, -2, wasm.I32_CONST, 0)
+    if byte is None or bit is None or byte < 0 or not 0 <= bit < 8:
+        return
+    rest = [((0x2D, 0, _BITMAP), 0), ((wasm.I32_CONST, 1 << bit), 0), ((0x71,), 0)]
+    if steps[-5:-2] == rest:
+        steps[-6:] = [8 * byte + bit]
+
+
+def _either(steps: list[Step]) -> Question | None:
+    """Several tests one after the other, of which one or all must hold."""
+    if len(steps) < 8 or steps[0] != ((wasm.BLOCK, _INT), 0) or steps[1] != ((wasm.BLOCK, _VOID), 0):
+        return None
+    for number, between in ((1, []), (0, [((0x45,), 0)])):
+        tests = steps[2 : -4 : len(between) + 2]
+        expected: list[Step] = []
+        for item in tests:
+            expected += [item, *between, ((wasm.BR_IF, 0), 0)]
+        del expected[len(expected) - 1 - len(between) :]
+        ends = [((wasm.BR, 1), 0), ((wasm.END,), 0), ((wasm.I32_CONST, number), 0), ((wasm.END,), 0)]
+        if steps[2:] == expected + ends:
+            return _joined(tests, "any" if number else "all")
+    return None
+
+
+def _joined(tests: list[Step], count: str) -> Question | None:
+    names: list[str] = []
+    for item in tests:
+        if not isinstance(item, Question) or item.count not in (count, "1"):
+            return None
+        names += item.patterns
+    return Question(count, tuple(sorted(set(names)))) if len(set(names)) > 1 else Question("1", (names[0],))
+
+
+def _loop(steps: list[Step], patterns: dict[int, str], check: int) -> Question | None:
+    """A loop over a set of patterns, left when enough of them match."""
+    total = _constant(steps, 2, wasm.I64_CONST, 0)
+    count = _constant(steps, 8, wasm.I64_CONST, 0)
+    place = _constant(steps, 14, wasm.I32_CONST, 0)
+    if total is None or count is None or place is None or count < 1 or len(steps) != _FIXED + 4 * total:
+        return None
+    first = 26 + total
+    items = [
+        _constant(steps, at, wasm.I64_CONST, Kind.PATTERN)
+        for at in range(first, first + 3 * total, 3)
+    ]
+    names = [patterns[item] for item in items if item in patterns]
+    local = steps[18]
+    if len(names) != total or not isinstance(local, tuple):
+        return None
+    if _plain(steps) != _written(place, count, local[0][1:], check, total):
+        return None
+    return question(count, names, total)
+
+
+def _plain(steps: list[Step]) -> list[Instruction]:
+    """The instructions of steps; numbers of patterns are left out."""
+    found: list[Instruction] = []
+    for step in steps:
+        if not isinstance(step, tuple):
+            return []
+        found.append(step[0] if step[1] == 0 else (step[0][0],))
+    return found
+
+
+def _written(
+    place: int, count: int, local: Instruction, check: int, total: int
+) -> list[Instruction]:
+    """What the compiler writes for such a loop; `place` is where its variables start."""
+    item, size, at, least, found = ((wasm.I32_CONST, place + 8 * number) for number in range(5))
+    load, store = (0x29, 3, _STACK), (0x37, 3, _STACK)
+    void, end, other = (wasm.BLOCK, _VOID), (wasm.END,), (wasm.ELSE,)
+    wrap, one, zero = (0xA7,), (wasm.I64_CONST, 1), (wasm.I64_CONST, 0)
+    ask = (wasm.IF, _VOID)
+    switch = [(wasm.LOCAL_GET, *local), (wasm.BR_TABLE, *range(1, total + 1), 0), end]
+    for number in range(1, total):
+        switch += [(wasm.UNREACHABLE,), end] if number == 1 else []
+        switch += [(wasm.I64_CONST,), (wasm.BR, total - number), end]
+    return [
+        (wasm.BLOCK, _INT), size, (wasm.I64_CONST, total), store, at, zero, store,
+        least, (wasm.I64_CONST, count), store, found, zero, store,
+        (wasm.LOOP, _VOID), item, at, load, wrap, (wasm.LOCAL_SET, *local), (wasm.BLOCK, _LONG),
+        *[void] * (total + 1), *switch, (wasm.I64_CONST,), end, store,
+        item, load, wrap, (wasm.CALL, check), ask,
+        found, found, load, one, (0x7C,), store, found, load, least, load, (0x5A,), ask,
+        least, load, zero, (0x52,), (wasm.BR, 3), other, end, other, end,
+        at, at, load, one, (0x7C,), store, at, load, size, load, (0x53,), (wasm.BR_IF, 0), end,
+        least, load, (0x50,), end,
+    ]  # fmt: skip
