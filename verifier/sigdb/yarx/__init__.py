@@ -20,6 +20,7 @@ from verifier.sigdb.base import Effect, Family, File, Options, Record
 from verifier.sigdb.yara_weakening import CLASSES, weakening
 from verifier.sigdb.yarx import automaton, frame, variables
 from verifier.sigdb.yarx.condition import Conditions
+from verifier.sigdb.yarx.implied import Implied
 from verifier.sigdb.yarx.layout import Compiled, Rule, read
 from verifier.sigdb.yarx.patterns import Patterns
 from verifier.sigdb.yarx.pools import Pool, Pools, listed, shown
@@ -52,12 +53,20 @@ def records(file: File, _options: Options) -> Iterator[Record]:
     module = wasm.read(compiled.module)
     spaces = [(rule.space, "global" in rule.flags.split()) for rule in compiled.rules]
     code = frame.read(module, spaces)
-    conditions = Conditions(module, code, pools)
+    conditions = Conditions(module, code, pools, patterns.literals())
     texts = [patterns.text(number) for number in range(len(compiled.limits))]
+    read_conditions = [
+        conditions.read(number, code.conditions[number], _labels(rule))
+        for number, rule in enumerate(compiled.rules)
+    ]
+    needed = _needed(compiled.rules, conditions.implied)
     left = _TEXT
-    for number, rule in enumerate(compiled.rules):
-        condition = conditions.text(number, code.conditions[number], _labels(rule))
-        body = tuple(_body(rule, texts, condition, pools))
+    for rule, condition, implied in zip(compiled.rules, read_conditions, needed, strict=True):
+        strings = [
+            texts[pattern.number] + patterns.bounds(pattern.number, implied)
+            for pattern in rule.patterns
+        ]
+        body = tuple(_body(rule, strings, condition, pools))
         left -= sum(len(value) for _, value in body)
         if left < 0:
             raise LimitError(f"The rules of a file are more than {_TEXT} bytes as text.")
@@ -108,8 +117,23 @@ def _label(order: int, name: str) -> str:
     return name if name != "$" else f"$#{order + 1:04}"
 
 
+def _needed(rules: list[Rule], implied: list[Implied]) -> list[Implied]:
+    """What must be true of a file for each rule to be reported: global rules have a say."""
+    spaces: dict[int, Implied] = {}
+    for rule, own in zip(rules, implied, strict=True):
+        if "global" in rule.flags.split():
+            spaces.setdefault(rule.space, Implied()).add(own)
+    found = []
+    for rule, own in zip(rules, implied, strict=True):
+        both = Implied()
+        both.add(own)
+        both.add(spaces.get(rule.space, Implied()))
+        found.append(both)
+    return found
+
+
 def _body(
-    rule: Rule, texts: list[str], condition: str, pools: Pools
+    rule: Rule, strings: list[str], condition: str, pools: Pools
 ) -> Iterator[tuple[str, str]]:
     yield "flags", rule.flags
     yield "tags", " ".join(sorted(rule.tags))
@@ -121,7 +145,7 @@ def _body(
         yield f"meta {name}", value
     for order, pattern in enumerate(rule.patterns):
         private = "private " if pattern.private else ""
-        text = f"{private}{pattern.kind}: {texts[pattern.number]}"
+        text = f"{private}{pattern.kind}: {strings[order]}"
         yield f"string {_label(order, pattern.name)}", text
     yield "condition", condition
 

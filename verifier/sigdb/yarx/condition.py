@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from verifier.errors import ParseError
 from verifier.sigdb import wasm
 from verifier.sigdb.yarx.flow import Flow, Kind, parameters
+from verifier.sigdb.yarx.implied import Implied, Reader
 from verifier.sigdb.yarx.sets import Question, reduced
 
 if TYPE_CHECKING:
@@ -37,9 +38,11 @@ _RANGE = (
 
 
 class Conditions:
-    """All conditions of a file."""
+    """All conditions of a file; `implied` has what each says of sizes and starts of files."""
 
-    def __init__(self, module: Module, frame: Frame, pools: Pools) -> None:
+    def __init__(
+        self, module: Module, frame: Frame, pools: Pools, literals: dict[int, bytes]
+    ) -> None:
         self._pools = pools
         self._module = module
         self._signatures = [item.signature for item in (*module.imports, *module.functions)]
@@ -51,18 +54,29 @@ class Conditions:
             self._kinds[frame.check] = [Kind.PATTERN]
         self._check = frame.check
         self._ranges = {at for at, name in self._names.items() if name == _RANGE}
+        self.implied: list[Implied] = []
+        self._reader = Reader(self._names, self.implied, literals)
         self._called = {*frame.reports, *self._ranges}
 
-    def text(self, number: int, code: Code, patterns: dict[int, str]) -> str:
-        """The condition of rule `number`; `patterns` are its own, by their numbers."""
+    def read(self, number: int, code: Code, patterns: dict[int, str]) -> str:
+        """The condition of rule `number` as text; rules must be read in their order.
+
+        Args:
+            number: of the rule.
+            code: what the module has of it.
+            patterns: the names of the rule's own patterns, by their numbers.
+        """
         flow = Flow(self._signatures, self._kinds, self._module.types)
         kinds = flow.read(code.body)
         steps = reduced(code.body, kinds, patterns, self._check, self._ranges)
+        if any(isinstance(step, int) and step >= number for step in steps):
+            raise ParseError("A condition asks for a rule that comes later")
+        self.implied.append(self._reader.read(steps))
         locals_: dict[int, str] = {}
         return ", ".join(
             str(step)
             if isinstance(step, Question)
-            else self._rule(step, number)
+            else f"rule {self._pools.rules[step]}"
             if isinstance(step, int)
             else self._step(*step, code, patterns, locals_)
             for step in steps
@@ -76,11 +90,6 @@ class Conditions:
         found += sorted(f"import {self._names[at]}" for at in unused)
         used = {item.signature for item in (*module.imports, *module.functions)}
         return found + sorted(f"type {_signature(kind)}" for kind in {*module.types} - used)
-
-    def _rule(self, number: int, this: int) -> str:
-        if number >= this:
-            raise ParseError("A condition asks for a rule that comes later")
-        return f"rule {self._pools.rules[number]}"
 
     def _step(
         self,

@@ -9,7 +9,7 @@ each pattern are of interest, and whether times are taken.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from verifier.errors import LimitError, ParseError
 from verifier.limits import MIB
@@ -20,14 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from verifier.content import Buffer
-
-    _Value = Callable[[Reader], str]
+    from verifier.sigdb.yarx.implied import Interval
 
 MAGIC = b"YARA-X\0\0"
 VERSION = 12
 SIZE = 128 * MIB
+_T = TypeVar("_T")
 _KINDS = ("text", "hex", "regex")
-_BOUNDS = ("any", "{}", "{} excluded")
 
 
 class Pattern(NamedTuple):
@@ -63,8 +62,8 @@ class Compiled:
     imports: list[str]
     rules: list[Rule]
     parts: list[Part]
-    sizes: dict[int, str]
-    heads: dict[int, str]
+    sizes: dict[int, Interval]
+    heads: dict[int, bytes | None]
     anchored: list[int]
     atoms: list[Atom]
     code: bytes
@@ -180,9 +179,9 @@ def _meta(reader: Reader) -> tuple[str, int | None]:
     raise ParseError("A meta has no known type", reader.at)
 
 
-def _map(reader: Reader, value: _Value) -> dict[int, str]:
+def _map(reader: Reader, value: Callable[[Reader], _T]) -> dict[int, _T]:
     """What is said of some patterns, by their numbers."""
-    found: dict[int, str] = {}
+    found: dict[int, _T] = {}
     for _ in reader.items():
         number = reader.signed()
         if number in found:
@@ -191,23 +190,23 @@ def _map(reader: Reader, value: _Value) -> dict[int, str]:
     return found
 
 
-def _size(reader: Reader) -> str:
-    """The sizes of files in which a pattern is looked for."""
-    ends = []
-    for _ in ("from", "to"):
+def _size(reader: Reader) -> Interval:
+    """The least and the largest size of files in which a pattern is looked for."""
+    ends: list[int | None] = []
+    for step in (1, -1):
         variant = reader.unsigned()
         if variant > 2:
             raise ParseError("A size of files has an end of no known kind", reader.at)
-        ends.append(_BOUNDS[variant].format(reader.signed() if variant else ""))
-    return " to ".join(ends)
+        ends.append(reader.signed() + step * (variant == 2) if variant else None)
+    return ends[0], ends[1]
 
 
-def _head(reader: Reader) -> str:
-    """How a file must start for a pattern to be looked for."""
+def _head(reader: Reader) -> bytes | None:
+    """How a file must start for a pattern to be looked for; None for a start that none has."""
     variant = reader.unsigned()
-    if variant > 2:
+    if variant not in (1, 2):
         raise ParseError("A start of files is of no known kind", reader.at)
-    return ("any", "none", reader.raw().hex() if variant == 2 else "")[variant]
+    return reader.raw() if variant == 2 else None
 
 
 def _sets(reader: Reader) -> dict[int, list[int]]:

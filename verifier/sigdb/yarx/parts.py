@@ -12,6 +12,7 @@ from verifier.errors import ParseError
 if TYPE_CHECKING:
     from verifier.sigdb.bincode import Reader
 
+_OTHER = 0x03  # flags: in any case of letters, or with zeros in between
 _FAST = 0x40  # a flag: matched by the fast VM
 _REGEXES = {4: "regex", 5: "regex with tails", 6: "regex tail"}
 _TEXTS = {0: "literal", 1: "literal with tails", 2: "literal with tails", 3: "literal tail", 7: "xor"}
@@ -27,6 +28,7 @@ class Part(NamedTuple):
         before: the number of the part that it follows, None for none.
         fast: whether its code is for the fast VM.
         anchored: whether it stands at one place only.
+        plain: whether it is its text, byte for byte.
     """
 
     pattern: int
@@ -35,6 +37,7 @@ class Part(NamedTuple):
     before: int | None = None
     fast: bool = False
     anchored: bool = False
+    plain: bool = False
 
 
 class Atom(NamedTuple):
@@ -92,8 +95,10 @@ def part(reader: Reader, number: int) -> Part:
     elif variant == 3:
         before, gap = _gap(reader, number)
         text += gap
-    text += f" flags {reader.unsigned():#x}"
-    return Part(pattern, text, texts, before, anchored=anchored is not None)
+    flags = reader.unsigned()
+    plain = variant == 0 and not flags & _OTHER
+    text += f" flags {flags:#x}"
+    return Part(pattern, text, texts, before, anchored=anchored is not None, plain=plain)
 
 
 def _gap(reader: Reader, number: int) -> tuple[int, str]:

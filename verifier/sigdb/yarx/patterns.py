@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from verifier.errors import ParseError
+from verifier.sigdb.yarx.pools import shown
 from verifier.sigdb.yarx.regex import Code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from verifier.sigdb.yarx.implied import Implied
     from verifier.sigdb.yarx.layout import Compiled
     from verifier.sigdb.yarx.parts import Atom
     from verifier.sigdb.yarx.pools import Pool
@@ -69,30 +71,46 @@ class Patterns:
         return self._code.unused()
 
     def text(self, number: int) -> str:
-        """One pattern: its parts, their atoms and code, and when they are looked for."""
+        """One pattern: its parts, their atoms and code."""
         compiled = self._compiled
-        shown = [self._part(part) for part in self._parts[number]]
+        found = [self._part(part) for part in self._parts[number]]
         if compiled.limits[number] is not None:
-            shown.append(f"up to {compiled.limits[number]} times")
-        if number in compiled.sizes:
-            shown.append(f"in files of size {compiled.sizes[number]}")
-        if number in compiled.heads:
-            shown.append(f"in files that start with {compiled.heads[number]}")
-        return "; ".join(shown)
+            found.append(f"up to {compiled.limits[number]} times")
+        return "; ".join(found)
+
+    def bounds(self, number: int, implied: Implied) -> str:
+        """In which files a pattern is looked for, where its rule may hold for others as well."""
+        sizes, found = self._compiled.sizes.get(number), ""
+        if sizes and not implied.within(sizes):
+            found += f"; in files of {sizes[0]} to {sizes[1]} bytes"
+        heads = self._compiled.heads
+        if number in heads and not implied.starts(heads[number]):
+            head = heads[number]
+            found += f"; in files that start with {'nothing' if head is None else shown(head)}"
+        return found
+
+    def literals(self) -> dict[int, bytes]:
+        """The bytes of each pattern that is nothing else, in any case of letters and any place."""
+        found = {}
+        for number, parts in enumerate(self._parts):
+            part = self._compiled.parts[parts[0]] if len(parts) == 1 else None
+            if part is not None and part.plain and part.texts[0] < len(self._compiled.texts):
+                found[number] = self._compiled.texts[part.texts[0]]
+        return found
 
     def _part(self, number: int) -> str:
         part = self._compiled.parts[number]
-        shown = part.text.format(*map(self._texts.get, part.texts))
+        text = part.text.format(*map(self._texts.get, part.texts))
         if part.before is not None:
             if self._compiled.parts[part.before].pattern != part.pattern:
                 raise ParseError("A part follows one of another pattern")
-            shown += f", follows {self._places[part.before]}"
+            text += f", follows {self._places[part.before]}"
         programs: dict[int, int] = {}
         atoms = [
             " ".join([atom.text, *self._code_of(atom, programs)]) for atom in self._atoms[number]
         ]
         code = [f"code {at}: {self._code.text(program)}" for program, at in programs.items()]
-        return ", ".join([shown, *code, *(f"atom {atom}" for atom in atoms)])
+        return ", ".join([text, *code, *(f"atom {atom}" for atom in atoms)])
 
     def _code_of(self, atom: Atom, programs: dict[int, int]) -> Iterator[str]:
         """Where an atom's code starts: in which of the part's programs, and how far behind it."""
