@@ -14,7 +14,8 @@ from verifier.errors import LimitError, ParseError
 
 _MAGIC = b"\0asm\1\0\0\0"
 _TYPES, _IMPORTS, _FUNCTIONS, _MEMORIES, _GLOBALS, _EXPORTS, _CODE = 1, 2, 3, 5, 6, 7, 10
-_LOCALS = 50_000  # of one function: what engines allow
+_LOCALS = 1_000_000  # of all functions
+_PARAMETERS = 1_000  # of one function, which is what engines allow
 _INSTRUCTIONS = 3_000_000  # of a module
 BLOCK, LOOP, IF, ELSE, END, BR, BR_IF, BR_TABLE = 0x02, 0x03, 0x04, 0x05, 0x0B, 0x0C, 0x0D, 0x0E
 RETURN, CALL, DROP, SELECT = 0x0F, 0x10, 0x1A, 0x1B
@@ -156,6 +157,8 @@ def _types(reader: _Reader) -> list[Signature]:
             raise ParseError("A WebAssembly type is no function's", reader.at)
         takes = reader.skip(reader.number())
         found.append(Signature(takes, reader.skip(reader.number())))
+        if len(takes) + len(found[-1].gives) > _PARAMETERS:
+            raise LimitError(f"A WebAssembly type has more than {_PARAMETERS} parameters.")
     reader.done()
     return found
 
@@ -193,7 +196,7 @@ def _exports(reader: _Reader) -> list[tuple[str, int, int]]:
 def _code(reader: _Reader, heads: list[Signature]) -> list[Function]:
     """All functions; each must end where its length says."""
     found: list[Function] = []
-    left = _INSTRUCTIONS
+    left, locals_ = _INSTRUCTIONS, _LOCALS
     if len(reader.count()) != len(heads):
         raise ParseError("There are more or fewer bodies than functions", reader.at)
     for head in heads:
@@ -201,7 +204,8 @@ def _code(reader: _Reader, heads: list[Signature]) -> list[Function]:
         start = reader.at
         reader.skip(length)
         inner = _Reader(reader.data, start, reader.at)
-        kinds = _kinds(inner)
+        kinds = _kinds(inner, locals_)
+        locals_ -= len(kinds)
         body = []
         while inner.at < inner.end:
             body.append(_instruction(inner))
@@ -213,14 +217,15 @@ def _code(reader: _Reader, heads: list[Signature]) -> list[Function]:
     return found
 
 
-def _kinds(reader: _Reader) -> bytes:
-    found = b""
+def _kinds(reader: _Reader, most: int) -> bytes:
+    """The types of a function's locals."""
+    found = bytearray()
     for _ in reader.count():
         count, kind = reader.number(), reader.byte()
-        if count > _LOCALS - len(found):
-            raise LimitError(f"A WebAssembly function has more than {_LOCALS} locals.")
+        if count > most - len(found):
+            raise LimitError(f"WebAssembly functions have more than {_LOCALS} locals.")
         found += bytes((kind,)) * count
-    return found
+    return bytes(found)
 
 
 def _instruction(reader: _Reader) -> Instruction:

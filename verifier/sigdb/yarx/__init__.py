@@ -175,7 +175,7 @@ def _groups(rules: list[Rule]) -> Iterator[tuple[str, str]]:
             names = sorted(rule.name for rule in part)
             if any("global" in rule.flags.split() for rule in part):
                 found.append(hashlib.sha256(" ".join(names).encode()).hexdigest())
-        if len(parts) > 1:
+        if len(parts) > 1 and found:
             yield name, " ".join(sorted(found))
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from array import array
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.errors import LimitError, ParseError
@@ -143,7 +144,7 @@ def _check_outputs(
         inherited = 0 if state == _ROOT else states.word[states.failure[state]] >> 8
         chain = [*own.get(state, ()), inherited]
         _require(states.word[state] >> 8 == chain[0], "tells of the wrong atoms")
-        for one, following in zip(chain, chain[1:], strict=False):
+        for one, following in pairwise(chain):
             _require(after[one - 1] == following, "tells of atoms in a wrong order")
 
 
@@ -187,6 +188,6 @@ def _filter(atoms: Sequence[bytes]) -> bytes:
         return b"\0"
     table = bytearray(b"\xff" * _PAIRS)
     for atom in set(atoms):
-        for place, pair in enumerate(zip(atom[:_PLACES], atom[1:], strict=False)):
-            table[pair[0] << 8 | pair[1]] &= ~(1 << place)
+        for place, pair in enumerate(pairwise(atom[: _PLACES + 1])):
+            table[pair[0] << 8 | pair[1]] &= 0xFF ^ 1 << place
     return bytes((1, least)) + table

@@ -7,6 +7,7 @@ one form: it writes ranges of patterns or a loop, as their numbers happen to be.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from verifier.errors import ParseError
@@ -32,8 +33,7 @@ _NAMES = {
 }  # fmt: skip
 _LOCALS = {wasm.LOCAL_GET: "get", wasm.LOCAL_SET: "set", wasm.LOCAL_TEE: "tee"}
 _RANGE = (
-    "yara_x::wasm::pat_range_match@pattern_id_start:i64,pattern_id_end:i64,required:i64@b"
-    " 7f7f7e>7f"
+    "yara_x::wasm::pat_range_match@pattern_id_start:i64,pattern_id_end:i64,required:i64@b 7f7f7e>7f"
 )
 
 
@@ -45,7 +45,8 @@ class Conditions:
     ) -> None:
         self._pools = pools
         self._module = module
-        self._signatures = [item.signature for item in (*module.imports, *module.functions)]
+        self._signatures = [item.signature for item in module.imports]
+        self._signatures += [item.signature for item in module.functions]
         self._names = {at: _name(item) for at, item in enumerate(module.imports)}
         self._kinds = [parameters(item.name) for item in module.imports]
         self._kinds += [[] for _ in module.functions]
@@ -72,13 +73,13 @@ class Conditions:
         if any(isinstance(step, int) and step >= number for step in steps):
             raise ParseError("A condition asks for a rule that comes later")
         self.implied.append(self._reader.read(steps))
-        locals_: dict[int, str] = {}
+        locals_ = _Locals(code.kinds)
         return ", ".join(
             str(step)
             if isinstance(step, Question)
             else f"rule {self._pools.rules[step]}"
             if isinstance(step, int)
-            else self._step(*step, code, patterns, locals_)
+            else self._step(*step, patterns, locals_)
             for step in steps
         )
 
@@ -88,16 +89,15 @@ class Conditions:
         found = [f"export {name} {kind} {at}" for name, kind, at in module.exports if kind]
         unused = set(range(len(module.imports))) - self._called
         found += sorted(f"import {self._names[at]}" for at in unused)
-        used = {item.signature for item in (*module.imports, *module.functions)}
-        return found + sorted(f"type {_signature(kind)}" for kind in {*module.types} - used)
+        types = {*module.types}.difference(self._signatures)
+        return found + sorted(f"type {_signature(kind)}" for kind in types)
 
     def _step(
         self,
         instruction: Instruction,
         kind: int,
-        code: Code,
         patterns: dict[int, str],
-        locals_: dict[int, str],
+        locals_: _Locals,
     ) -> str:
         opcode = instruction[0]
         if kind and kind & (kind - 1) == 0:
@@ -109,7 +109,7 @@ class Conditions:
             self._called.add(number)
             return f"call {self._names[number]}"
         if opcode in _LOCALS:
-            return f"{_LOCALS[opcode]} {_local(instruction[1], code, locals_)}"
+            return f"{_LOCALS[opcode]} {locals_.name(instruction[1])}"
         arguments = [str(item) for item in instruction[1:]]
         if opcode in (wasm.BLOCK, wasm.LOOP, wasm.IF):
             arguments = [self._block(instruction[1])]
@@ -152,12 +152,19 @@ def _name(item: Import) -> str:
     return f"{item.module}::{item.name} {_signature(item.signature)}"
 
 
-def _local(number: int, code: Code, locals_: dict[int, str]) -> str:
-    """A local by its type and its first use: which of them a rule has depends on its neighbours."""
-    if number >= len(code.kinds):
-        raise ParseError("A condition uses a local that is missing")
-    if number not in locals_:
-        kind = code.kinds[number]
-        same = sum(code.kinds[other] == kind for other in locals_)
-        locals_[number] = f"{kind:#x}.{same}"
-    return locals_[number]
+class _Locals:
+    """Locals by type and first use: which of them a rule has depends on its neighbours."""
+
+    def __init__(self, kinds: bytes) -> None:
+        self._kinds = kinds
+        self._names: dict[int, str] = {}
+        self._counts: Counter[int] = Counter()
+
+    def name(self, number: int) -> str:
+        if number not in self._names:
+            if number >= len(self._kinds):
+                raise ParseError("A condition uses a local that is missing")
+            kind = self._kinds[number]
+            self._names[number] = f"{kind:#x}.{self._counts[kind]}"
+            self._counts[kind] += 1
+        return self._names[number]

@@ -14,6 +14,7 @@ from __future__ import annotations
 from enum import IntFlag
 from typing import TYPE_CHECKING
 
+from verifier.errors import LimitError
 from verifier.sigdb import wasm
 
 if TYPE_CHECKING:
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 _LOOKUP = 16640  # where the numbers of the fields to look up stand in memory
 _NULL = -1  # in the place of a structure: the outermost one
 _WRAP = 0xA7
-_UNARY = {
-    0x45, 0x50, *range(0x67, 0x6A), *range(0x79, 0x7C), *range(0x8B, 0x92), *range(0x99, 0xA0),
-    *range(0xA7, 0xC5), wasm.TRUNCATIONS,
+_NODES = 4_000_000  # values of one condition
+_POPS = {  # how many values an operator takes that does not take two
+    **dict.fromkeys((0x45, 0x50, *range(0x67, 0x6A), *range(0x79, 0x7C)), 1),
+    **dict.fromkeys((*range(0x8B, 0x92), *range(0x99, 0xA0), *range(0xA7, 0xC5)), 1),
+    wasm.GLOBAL_GET: 0, wasm.GLOBAL_SET: 1, wasm.DROP: 1, wasm.SELECT: 3,
 }  # fmt: skip
 
 
@@ -56,7 +59,7 @@ _BY_TYPE = {"s": Kind.TEXT, "r": Kind.REGEX}
 
 
 def parameters(name: str) -> list[Kind | None]:
-    """What the parameters of an imported function stand for (`pat_offset@pattern_id:i64,…@i64u`)."""
+    """What the parameters of an imported function stand for (`pat_offset@pattern_id:i64@i64u`)."""
     parts = name.split("@")
     if len(parts) != 3 or not parts[1]:
         return []
@@ -110,6 +113,8 @@ class Flow:
         return found
 
     def _new(self) -> int:
+        if len(self._parent) >= _NODES:
+            raise LimitError(f"A condition has more than {_NODES} values.")
         self._parent.append(len(self._parent))
         self._kind.append(0)
         return len(self._parent) - 1
@@ -132,31 +137,34 @@ class Flow:
     def _step(self, opcode: int, instruction: Instruction) -> None:
         if opcode in (wasm.LOCAL_GET, wasm.LOCAL_SET, wasm.LOCAL_TEE):
             self._local(opcode, instruction[1])
-        elif opcode in wasm.LOADS:
-            place = self._value.get(self._pop(), -(1 << 64)) + instruction[2]
-            self._stack.append(self._cells.setdefault(place, self._new()))
-        elif opcode in wasm.STORES:
-            value = self._pop()
-            self._cells[self._value.get(self._pop(), -(1 << 64)) + instruction[2]] = value
+        elif opcode in wasm.LOADS or opcode in wasm.STORES:
+            self._memory(opcode, instruction[2])
         elif opcode == wasm.CALL:
             self._call(instruction[1])
-        elif opcode == _WRAP:
-            pass  # the number stays what it is
-        elif opcode == wasm.GLOBAL_GET:
-            self._stack.append(self._new())
-        elif opcode in (wasm.GLOBAL_SET, wasm.DROP):
-            self._pop()
-        elif opcode == wasm.SELECT:
-            self._pop()
-            other, one = self._pop(), self._pop()
-            self._join(one, other)
-            self._stack.append(one)
-        elif opcode in _UNARY or 0x45 <= opcode < 0xC5:
-            for _ in range(1 if opcode in _UNARY else 2):
-                self._pop()
-            self._stack.append(self._new())
-        else:
+        elif opcode in _POPS or 0x45 <= opcode < 0xC5:
+            self._operator(opcode)
+        elif opcode not in (wasm.TRUNCATIONS, wasm.NOP):
             self._control(opcode, instruction)
+
+    def _operator(self, opcode: int) -> None:
+        """What takes values and gives one at most."""
+        if opcode == _WRAP:
+            return  # the number stays what it is
+        taken = [self._pop() for _ in range(_POPS.get(opcode, 2))]
+        if opcode == wasm.SELECT:
+            self._join(taken[2], taken[1])
+            self._stack.append(taken[2])
+        elif opcode not in (wasm.GLOBAL_SET, wasm.DROP):
+            self._stack.append(self._new())
+
+    def _memory(self, opcode: int, offset: int) -> None:
+        """Slots of variables; all places that are no constants are one."""
+        value = self._pop() if opcode in wasm.STORES else self._new()
+        place = self._value.get(self._pop(), -(1 << 64)) + offset
+        if opcode in wasm.STORES:
+            self._cells[place] = value
+        else:
+            self._stack.append(self._cells.setdefault(place, value))
 
     def _local(self, opcode: int, number: int) -> None:
         if opcode == wasm.LOCAL_GET:

@@ -72,8 +72,8 @@ def read(module: Module, rules: Sequence[tuple[int, bool]]) -> Frame:
         start = len(found)
         for number in block:
             function = _local(module, number, _RULES)
-            for body in _cut(function.body, reports, len(found), rules):
-                found.append(Code(body, function.kinds))
+            bodies = _cut(function.body, reports, len(found), rules)
+            found += [Code(body, function.kinds) for body in bodies]
         spaces = {space for space, _ in rules[start : len(found)]}
         if len(spaces) != 1 or spaces & seen:
             raise ParseError("A block holds not exactly the rules of one namespace")

@@ -29,7 +29,8 @@ _READ = re.compile(r"yara_x::wasm::u?int(8|16|32)(be)?@offset:i64@[ui]\d+u 7e>7e
 _PLACE = "yara_x::wasm::is_pat_match_at@pattern_id:i64,offset:i64@b 7f7e>7f"
 _SEARCH = "yara_x::wasm::search_for_patterns@@ >"
 _VOID, _INT = -64, -1
-_LAST = 1 << 16  # no note is about bytes as far from the start as this
+_LAST = 1_024  # of bytes from the start on, those that are of interest
+_DEPTH = 20  # conditions that must all hold, in each other
 _AND = [(wasm.BLOCK, _INT), (wasm.BLOCK, _VOID)], [
     (wasm.BR, 1), (wasm.END,), (wasm.I32_CONST, 0), (wasm.END,)
 ]  # fmt: skip
@@ -143,13 +144,12 @@ class Reader:
             local = value[-1][1:]
             if value == [*_checked_size(local, inner=len(value) == 9), (wasm.LOCAL_GET, *local)]:
                 _size(operator, number, found)
-        elif operator == _EQUAL and value[0][0] == wasm.I64_CONST and len(value) > 2:
-            if value[2:] == _undefined(inner=len(value) == 7):
-                self._bytes(value, number, found)
+        elif operator == _EQUAL and value[2:] == _undefined(inner=len(value) == 6):
+            self._bytes(value, number, found)
 
     def _bytes(self, value: list[Instruction], number: int, found: Implied) -> None:
         """Bytes at a place are a number."""
-        place = value[0][1]
+        place = value[0][1] if value[0][0] == wasm.I64_CONST else -1
         read = _READ.fullmatch(self._name(value[1]))
         if read and 0 <= place < _LAST:
             size = int(read[1]) // 8
@@ -158,11 +158,11 @@ class Reader:
                 found.byte(place + at, byte)
 
 
-def _parts(steps: list[Step]) -> list[list[Step]]:
+def _parts(steps: list[Step], depth: int = 0) -> list[list[Step]]:
     """The conditions that must all hold; a single one is the condition itself."""
     start, end = [[(item, 0) for item in items] for items in _AND]
-    if steps[:2] == [*start] and steps[-4:] == [*end]:
-        return [part for inner in _split(steps[2:-4]) for part in _parts(inner)]
+    if steps[:2] == start and steps[-4:] == end and depth < _DEPTH:
+        return [part for inner in _split(steps[2:-4]) for part in _parts(inner, depth + 1)]
     if steps[:1] == start[:1] and steps[-1:] == end[-1:] and len(steps) > 2:
         return [steps[1:-1]]
     return [steps]

@@ -131,8 +131,8 @@ def read(data: Buffer) -> Compiled:
         code=reader.raw(),
         variables=reader.raw(),
         automaton=reader.raw(),
-        regex_sets=_sets(reader),
-        text_sets=_sets(reader),
+        regex_sets=_sets(reader, reader.signed),
+        text_sets=_sets(reader, reader.unsigned),
         limits=[reader.optional() for _ in reader.items()],
     )
     if reader.boolean() or reader.at != len(data):
@@ -209,11 +209,11 @@ def _head(reader: Reader) -> bytes | None:
     return reader.raw() if variant == 2 else None
 
 
-def _sets(reader: Reader) -> dict[int, list[int]]:
+def _sets(reader: Reader, member: Callable[[], int]) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
     for _ in reader.items():
-        number = reader.unsigned()
+        number = reader.signed()
         if number in found:
             raise ParseError("Two sets have one number", reader.at)
-        found[number] = [reader.unsigned() for _ in reader.items()]
+        found[number] = [member() for _ in reader.items()]
     return found

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 _OTHER = 0x03  # flags: in any case of letters, or with zeros in between
 _FAST = 0x40  # a flag: matched by the fast VM
 _REGEXES = {4: "regex", 5: "regex with tails", 6: "regex tail"}
-_TEXTS = {0: "literal", 1: "literal with tails", 2: "literal with tails", 3: "literal tail", 7: "xor"}
+_TEXTS = {
+    0: "literal",
+    1: "literal with tails",
+    2: "literal with tails",
+    3: "literal tail",
+    7: "xor",
+}
 
 
 class Part(NamedTuple):
@@ -68,6 +74,7 @@ def part(reader: Reader, number: int) -> Part:
     """The next part, whose number is given; variants are in their order in YARA-X's source."""
     pattern = reader.signed()
     variant = reader.unsigned()
+    texts: tuple[int, ...]
     if variant in (8, 9):
         name = "base64" if variant == 8 else "base64wide"
         texts = (reader.unsigned(),)

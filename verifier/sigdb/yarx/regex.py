@@ -43,6 +43,7 @@ class Code:
         self._starts: list[int] = []
         self._texts: dict[int, str] = {}
         self._used: set[int] = set()
+        self._left = 4 * len(code)  # bytes that may be read as what they then are not
         at = 0
         while at < len(code):
             self._starts.append(at)
@@ -74,7 +75,7 @@ class Code:
                 continue
             opcode, size = self._size(at)
             if not size:
-                return 0
+                break
             for target in self._targets(at, opcode):
                 if target < start:
                     raise ParseError("Code of a regular expression jumps to another one", at)
@@ -82,6 +83,9 @@ class Code:
             at += size
             if opcode == _MATCH and furthest < at:
                 return at
+        self._left -= at - start
+        if self._left < 0:
+            raise ParseError("Code of a regular expression has no end", start)
         return 0
 
     def _size(self, at: int) -> tuple[int, int]:

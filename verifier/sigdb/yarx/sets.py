@@ -69,7 +69,7 @@ def reduced(
             starts.append(len(steps) - 1)
         elif opcode == wasm.END and starts:
             start = starts.pop()
-            found = _either(steps[start:]) or _loop(steps[start:], patterns, check)
+            found = _either(steps, start) or _loop(steps, start, patterns, check)
             if found:
                 steps[start:] = [found]
         elif opcode == wasm.CALL and instruction[1] == check:
@@ -82,11 +82,13 @@ def reduced(
 
 
 def question(count: int, patterns: Sequence[str], total: int) -> Question:
-    """The one form of a test; `total` is the number of patterns, `count` at least one of them."""
-    names = tuple(sorted(patterns))
-    if count == 1:
-        return Question("any", tuple(sorted(set(names)))) if len(set(names)) > 1 else Question("1", names[:1])
-    return Question("all" if count == total else str(count), names)
+    """The one form of a question; `total` is how many patterns there are, `count` at least one."""
+    names = tuple(sorted(set(patterns)))
+    if len(names) == 1 and count <= total:
+        return Question("1", names)
+    if count in (1, total):
+        return Question("any" if count == 1 else "all", names)
+    return Question(str(count), tuple(sorted(patterns)))
 
 
 def _one(steps: list[Step], patterns: dict[int, str]) -> None:
@@ -132,38 +134,44 @@ def _rule(steps: list[Step]) -> None:
         steps[-6:] = [8 * byte + bit]
 
 
-def _either(steps: list[Step]) -> Question | None:
-    """Several tests one after the other, of which one or all must hold."""
-    if len(steps) < 8 or steps[0] != ((wasm.BLOCK, _INT), 0) or steps[1] != ((wasm.BLOCK, _VOID), 0):
+def _either(steps: list[Step], start: int) -> Question | None:
+    """Several questions one after the other, of which one or all must be answered with yes.
+
+    It is read from its end, so that a block which is something else costs no time.
+    """
+    result = _constant(steps, len(steps) - 2, wasm.I32_CONST, 0)
+    if result not in (0, 1) or steps[-4:-2] != [((wasm.BR, 1), 0), ((wasm.END,), 0)]:
         return None
-    for number, between in ((1, []), (0, [((0x45,), 0)])):
-        tests = steps[2 : -4 : len(between) + 2]
-        expected: list[Step] = []
-        for item in tests:
-            expected += [item, *between, ((wasm.BR_IF, 0), 0)]
-        del expected[len(expected) - 1 - len(between) :]
-        ends = [((wasm.BR, 1), 0), ((wasm.END,), 0), ((wasm.I32_CONST, number), 0), ((wasm.END,), 0)]
-        if steps[2:] == expected + ends:
-            return _joined(tests, "any" if number else "all")
-    return None
-
-
-def _joined(tests: list[Step], count: str) -> Question | None:
-    names: list[str] = []
-    for item in tests:
+    between: list[Step] = [((wasm.BR_IF, 0), 0)] if result else [((0x45,), 0), ((wasm.BR_IF, 0), 0)]
+    count = "any" if result else "all"
+    at = len(steps) - 5
+    names: set[str] = set()
+    while at > start + 1:
+        item = steps[at]
         if not isinstance(item, Question) or item.count not in (count, "1"):
             return None
-        names += item.patterns
-    return Question(count, tuple(sorted(set(names)))) if len(set(names)) > 1 else Question("1", (names[0],))
-
-
-def _loop(steps: list[Step], patterns: dict[int, str], check: int) -> Question | None:
-    """A loop over a set of patterns, left when enough of them match."""
-    total = _constant(steps, 2, wasm.I64_CONST, 0)
-    count = _constant(steps, 8, wasm.I64_CONST, 0)
-    place = _constant(steps, 14, wasm.I32_CONST, 0)
-    if total is None or count is None or place is None or count < 1 or len(steps) != _FIXED + 4 * total:
+        names.update(item.patterns)
+        if at == start + 2:
+            break
+        if steps[at - len(between) : at] != between:
+            return None
+        at -= len(between) + 1
+    head = [((wasm.BLOCK, _INT), 0), ((wasm.BLOCK, _VOID), 0)]
+    if at != start + 2 or steps[start:at] != head:
         return None
+    return Question(count if len(names) > 1 else "1", tuple(sorted(names)))
+
+
+def _loop(steps: list[Step], start: int, patterns: dict[int, str], check: int) -> Question | None:
+    """A loop over a set of patterns, left when enough of them match."""
+    total = _constant(steps, start + 2, wasm.I64_CONST, 0)
+    count = _constant(steps, start + 8, wasm.I64_CONST, 0)
+    place = _constant(steps, start + 14, wasm.I32_CONST, 0)
+    if total is None or count is None or place is None or count < 1:
+        return None
+    if total < 2 or len(steps) - start != _FIXED + 4 * total:
+        return None
+    steps = steps[start:]
     first = 26 + total
     items = [
         _constant(steps, at, wasm.I64_CONST, Kind.PATTERN)

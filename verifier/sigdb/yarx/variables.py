@@ -27,7 +27,7 @@ def fields(data: bytes) -> list[tuple[str, str]]:
     Raises:
         ParseError: the structure is broken, or holds something that is not known here.
     """
-    reader = Reader(data)
+    reader = Reader(memoryview(data))
     found: list[tuple[str, str]] = []
     for _ in reader.items():
         name, start = reader.text(), reader.at
@@ -47,26 +47,18 @@ def _value(reader: Reader, depth: int) -> None:
     if depth > _DEPTH:
         raise LimitError(f"Structures stand in each other more than {_DEPTH} times.")
     kind = reader.unsigned()
-    if kind == _BOOL:
-        _maybe(reader, reader.boolean)
-    elif kind == _FLOAT:
-        _maybe(reader, lambda: reader.take(8))
-    elif kind in _INTEGERS:
-        _maybe(reader, reader.unsigned)
+    if kind in _NESTED:
+        _NESTED[kind](reader, depth)
     elif kind == _TEXT:
         _maybe(reader, reader.raw)
         _constraints(reader)
     elif kind == _REGEX:
         if reader.boolean():
             reader.text()
-    elif kind == _STRUCT:
-        _struct(reader, depth)
-    elif kind == _ARRAY:
-        _array(reader, depth)
-    elif kind == _MAP:
-        _map(reader, depth)
-    elif kind == _FUNCTION:
-        _function(reader, depth)
+    elif kind in (_BOOL, _FLOAT) or kind in _INTEGERS:
+        plain: dict[int, Callable[[], object]]
+        plain = {_BOOL: reader.boolean, _FLOAT: lambda: reader.take(8)}
+        _maybe(reader, plain.get(kind, reader.unsigned))
     elif kind != _UNKNOWN:
         raise ParseError("A module or variable is of no known type", reader.at)
 
@@ -135,3 +127,6 @@ def _function(reader: Reader, depth: int) -> None:
             reader.text()
     if reader.boolean():
         reader.text()
+
+
+_NESTED = {_STRUCT: _struct, _ARRAY: _array, _MAP: _map, _FUNCTION: _function}
