@@ -22,6 +22,7 @@ RETURN, CALL, DROP, SELECT = 0x0F, 0x10, 0x1A, 0x1B
 LOCAL_GET, LOCAL_SET, LOCAL_TEE, GLOBAL_GET, GLOBAL_SET = range(0x20, 0x25)
 I32_CONST, I64_CONST, F32_CONST, F64_CONST = range(0x41, 0x45)
 UNREACHABLE, NOP, TRUNCATIONS = 0x00, 0x01, 0xFC
+_TRUNCATIONS = 8  # instructions behind that prefix
 _UNSIGNED = {BR, BR_IF, CALL, *range(LOCAL_GET, GLOBAL_SET + 1)}
 _SIGNED = {BLOCK, LOOP, IF, I32_CONST, I64_CONST}
 LOADS, STORES = range(0x28, 0x36), range(0x36, 0x3F)
@@ -230,20 +231,17 @@ def _kinds(reader: _Reader, most: int) -> bytes:
 
 def _instruction(reader: _Reader) -> Instruction:
     opcode = reader.byte()
-    if opcode in _UNSIGNED:
-        return opcode, reader.number()
-    if opcode in _SIGNED:
-        return opcode, reader.number(signed=True)
     if opcode in _PLAIN:
         return (opcode,)
+    if opcode in _UNSIGNED or opcode in _SIGNED:
+        return opcode, reader.number(signed=opcode in _SIGNED)
     if opcode in _MEMORY:
         return opcode, reader.number(), reader.number()
     if opcode == BR_TABLE:
         return opcode, *(reader.number() for _ in reader.count()), reader.number()
     if opcode in (F32_CONST, F64_CONST):
         return opcode, int.from_bytes(reader.skip(4 if opcode == F32_CONST else 8), "little")
-    if opcode == TRUNCATIONS:
-        number = reader.number()
-        if number < 8:
-            return opcode, number
-    raise ParseError("WebAssembly code has an unknown instruction", reader.at - 1)
+    number = reader.number() if opcode == TRUNCATIONS else _TRUNCATIONS
+    if number >= _TRUNCATIONS:
+        raise ParseError("WebAssembly code has an unknown instruction", reader.at - 1)
+    return opcode, number

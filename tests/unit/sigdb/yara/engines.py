@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import yara
+import yara_x
 
 from tests.unit.sigdb.yara import ruleset
 from verifier.sigdb.base import Change, Family, File
@@ -50,6 +51,19 @@ def yarac(folder: Path, texts: Mapping[str, str], *options: str) -> bytes:
     out = folder / "out.yarc"
     subprocess.run(["yarac", "-w", *options, *arguments, out], check=True, capture_output=True)
     return out.read_bytes()
+
+
+def yara_x_rules(texts: Mapping[str, str], **variables: object) -> bytes:
+    """Compiled by YARA-X (PyPI yara-x): text by namespace."""
+    compiler = yara_x.Compiler(relaxed_re_syntax=True)
+    for name, value in variables.items():
+        compiler.define_global(name, value)
+    for namespace, text in texts.items():
+        compiler.new_namespace(namespace)
+        compiler.add_source(text.replace("entrypoint", "filesize"))  # which it has no longer
+    out = io.BytesIO()
+    compiler.build().serialize_into(out)
+    return out.getvalue()
 
 
 def changes(family: Family, rebuilt: bytes, shipped: bytes, name: str = "rules") -> list[Change]:
