@@ -19,7 +19,7 @@ from verifier.sigdb.yarx.sets import Question, reduced
 if TYPE_CHECKING:
     from verifier.sigdb.wasm import Import, Instruction, Module, Signature
     from verifier.sigdb.yarx.frame import Code, Frame
-    from verifier.sigdb.yarx.pools import Pools
+    from verifier.sigdb.yarx.pools import Pool, Pools
 
 _NAMES = {
     wasm.BLOCK: "block", wasm.LOOP: "loop", wasm.IF: "if", wasm.ELSE: "else", wasm.END: "end",
@@ -30,6 +30,9 @@ _NAMES = {
     0x45: "not", 0x50: "i64 = 0", 0x51: "i64 =", 0x52: "i64 !=", 0x53: "i64 <", 0x55: "i64 >",
     0x57: "i64 <=", 0x59: "i64 >=", 0x5A: "i64 >= 0x5a", 0x71: "i32 and", 0x76: "i32 >>",
     0x7C: "i64 +", 0x7D: "i64 -", 0x7E: "i64 *", 0x7F: "i64 /", 0xA7: "i32 of i64",
+}  # fmt: skip
+_WORDS = {
+    Kind.REGEX: "regex", Kind.TEXTS: "texts", Kind.REGEXES: "regexes", Kind.FIELD: "field",
 }  # fmt: skip
 _LOCALS = {wasm.LOCAL_GET: "get", wasm.LOCAL_SET: "set", wasm.LOCAL_TEE: "tee"}
 _RANGE = (
@@ -124,6 +127,8 @@ class Conditions:
 
     def _named(self, kind: Kind, number: int, patterns: dict[int, str]) -> str:
         pools = self._pools
+        if kind is Kind.UNREAD:
+            return "number that nothing reads"
         if kind is Kind.PATTERN:
             if number not in patterns:
                 raise ParseError("A condition asks for a pattern of another rule")
@@ -132,15 +137,13 @@ class Conditions:
             if number & 3:
                 raise ParseError("A text in a condition is none of the file's texts")
             return f"text {pools.texts.get(number >> 2)}"
-        if kind is Kind.REGEX:
-            return f"regex {pools.regexes.get(number)}"
-        if kind is Kind.TEXTS:
-            return f"texts {pools.text_sets.get(number)}"
-        if kind is Kind.REGEXES:
-            return f"regexes {pools.regex_sets.get(number)}"
-        if kind is Kind.FIELD:
-            return f"field {pools.fields.get(number)}"
-        raise ParseError("A range of patterns is not where the compiler writes it")
+        named: dict[Kind, Pool[str]] = {
+            Kind.REGEX: pools.regexes, Kind.TEXTS: pools.text_sets,
+            Kind.REGEXES: pools.regex_sets, Kind.FIELD: pools.fields,
+        }  # fmt: skip
+        if kind not in named:
+            raise ParseError("A range of patterns is not where the compiler writes it")
+        return f"{_WORDS[kind]} {named[kind].get(number)}"
 
 
 def _signature(signature: Signature) -> str:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from verifier.sigdb.wasm import Instruction, Signature
 
 _LOOKUP = 16640  # where the numbers of the fields to look up stand in memory
+_STACK = 256  # where variables start in memory
+_STORE = 0x37
+_ANYWHERE = -1  # in memory
 _NULL = -1  # in the place of a structure: the outermost one
 _WRAP = 0xA7
 _NODES = 4_000_000  # values of one condition
@@ -45,6 +48,7 @@ class Kind(IntFlag):
     REGEXES = 64
     FIELD = 128
     STRUCTURE = 256  # whose field is looked up
+    UNREAD = 512  # a variable that the compiler has replaced by its value
 
 
 _BY_NAME = {
@@ -93,10 +97,12 @@ class Flow:
         self._blocks: list[tuple[int, list[int], bool]] = []  # height, results, whether a loop
         self._locals: dict[int, int] = {}
         self._cells: dict[int, int] = {}
+        self._reads: set[int] = set()
 
     def read(self, body: Sequence[Instruction]) -> list[int]:
         """The kinds of each instruction's constant, 0 for none or for an ordinary number."""
         constants: list[tuple[int, int]] = []
+        kept: list[tuple[int, int]] = []  # place in memory, constant
         self._blocks.append((0, [], False))
         for at, instruction in enumerate(body):
             opcode = instruction[0]
@@ -105,8 +111,13 @@ class Flow:
                 self._value[node] = instruction[1]
                 self._stack.append(node)
                 constants.append((at, node))
-            else:
-                self._step(opcode, instruction)
+                continue
+            if opcode == _STORE and instruction[2] == _STACK and body[at - 1][0] == wasm.I64_CONST:
+                kept.append((self._place(self._stack[-2:-1], _STACK), constants[-1][1]))
+            self._step(opcode, instruction)
+        for place, node in kept:
+            if self._reads.isdisjoint((_ANYWHERE, *range(place - 7, place + 8))):
+                self._mark(node, Kind.UNREAD)
         found = [0] * len(body)
         for at, node in constants:
             found[at] = self._kind[self._root(node)]
@@ -158,13 +169,19 @@ class Flow:
             self._stack.append(self._new())
 
     def _memory(self, opcode: int, offset: int) -> None:
-        """Slots of variables; all places that are no constants are one."""
+        """Slots of variables."""
         value = self._pop() if opcode in wasm.STORES else self._new()
-        place = self._value.get(self._pop(), -(1 << 64)) + offset
+        place = self._place([self._pop()], offset)
         if opcode in wasm.STORES:
             self._cells[place] = value
         else:
+            self._reads.add(place)
             self._stack.append(self._cells.setdefault(place, value))
+
+    def _place(self, address: list[int], offset: int) -> int:
+        """A place in memory, from a value that is a constant for all that have a name."""
+        number = self._value.get(address[0]) if address else None
+        return _ANYWHERE if number is None or number < 0 else number + offset
 
     def _local(self, opcode: int, number: int) -> None:
         if opcode == wasm.LOCAL_GET:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -13,7 +14,8 @@ from tests.unit.sigdb.yara import engines, ruleset
 from tests.unit.sigdb.yara.test_yarc import mutants, shuffled
 from verifier.errors import LimitError, ParseError
 from verifier.sigdb import family_of, named
-from verifier.sigdb.base import Change, Effect, File
+from verifier.sigdb.base import Change, Effect, File, Record
+from verifier.sigdb.difference import compare
 from verifier.sigdb.yarx import FAMILY, REST
 from verifier.sigdb.yarx.layout import SIZE
 
@@ -57,7 +59,7 @@ def test_all_rules_are_found(whole: bytes) -> None:
     assert len(found) == len(expected) + 1 > 1000
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_files_in_another_order_are_equal(whole: bytes, seed: int) -> None:
     other = engines.yara_x_rules(ruleset.by_namespace(shuffled(seed)))
     assert other != whole
@@ -80,11 +82,16 @@ def test_rules_in_another_order_are_equal() -> None:
     assert engines.changes(FAMILY, one, other) == []
 
 
+@cache
+def alone(file: ruleset.Source) -> list[Record]:
+    data = engines.yara_x_rules({file.namespace: file.text()})
+    return list(FAMILY.records(File("x", "x", memoryview(data)), engines.NO_OPTIONS))
+
+
 def test_one_changed_byte_is_exactly_that_rule() -> None:
     wrong = []
     for file, other, where in mutants(21, 200):
-        sides = [engines.yara_x_rules({item.namespace: item.text()}) for item in (file, other)]
-        found = engines.changes(FAMILY, *sides)
+        found = compare(FAMILY, alone(file), alone(other))
         if [item.where for item in found] != [where] or not found[0].weakening:
             wrong.append((where, found))
     assert not wrong
@@ -167,7 +174,7 @@ def test_variables_are_named() -> None:
         'rule a { meta: e = "" z = "q\\x00r" strings: $a = "\\x00\\x00" condition: $a }',
         'rule a { strings: $a = "a" $b = { 00 } $c = /x|yz/ $d = /.{3}/ condition: any of them }',
         'rule abc { strings: $abc = "abc" condition: $abc and ext == "abc" }',
-        'rule a { condition: with x = number : ( x > 3 ) and ext matches /a[bc]/ }',
+        "rule a { condition: with x = number : ( x > 3 ) and ext matches /a[bc]/ }",
         *(f'import "{name}"' for name in ("elf", "macho", "dotnet", "lnk", "vt", "cuckoo", "dex")),
     ],
 )  # fmt: skip
