@@ -15,6 +15,7 @@ from verifier.errors import LimitError, ParseError
 _MAGIC = b"\0asm\1\0\0\0"
 _TYPES, _IMPORTS, _FUNCTIONS, _MEMORIES, _GLOBALS, _EXPORTS, _CODE = 1, 2, 3, 5, 6, 7, 10
 _LOCALS = 1_000_000  # of all functions
+_NUMBERS = b"\x7f\x7e\x7d\x7c"  # types of numbers: i32, i64, f32, f64
 _PARAMETERS = 1_000  # of one function, which is what engines allow
 _INSTRUCTIONS = 3_000_000  # of a module
 BLOCK, LOOP, IF, ELSE, END, BR, BR_IF, BR_TABLE = 0x02, 0x03, 0x04, 0x05, 0x0B, 0x0C, 0x0D, 0x0E
@@ -158,10 +159,16 @@ def _types(reader: _Reader) -> list[Signature]:
             raise ParseError("A WebAssembly type is no function's", reader.at)
         takes = reader.skip(reader.number())
         found.append(Signature(takes, reader.skip(reader.number())))
+        _check_types(takes + found[-1].gives)
         if len(takes) + len(found[-1].gives) > _PARAMETERS:
             raise LimitError(f"A WebAssembly type has more than {_PARAMETERS} parameters.")
     reader.done()
     return found
+
+
+def _check_types(kinds: bytes) -> None:
+    if kinds.strip(_NUMBERS):
+        raise ParseError("A WebAssembly value is no number")
 
 
 def _type(reader: _Reader, types: list[Signature]) -> Signature:
@@ -225,6 +232,7 @@ def _kinds(reader: _Reader, most: int) -> bytes:
         count, kind = reader.number(), reader.byte()
         if count > most - len(found):
             raise LimitError(f"WebAssembly functions have more than {_LOCALS} locals.")
+        _check_types(bytes((kind,)))
         found += bytes((kind,)) * count
     return bytes(found)
 

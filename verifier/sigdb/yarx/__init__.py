@@ -56,7 +56,7 @@ def records(file: File, _options: Options) -> Iterator[Record]:
     conditions = Conditions(module, code, pools, patterns.literals())
     texts = [patterns.text(number) for number in range(len(compiled.limits))]
     read_conditions = [
-        conditions.read(number, code.conditions[number], _labels(rule))
+        conditions.read(number, code.conditions[number], _by_number(rule))
         for number, rule in enumerate(compiled.rules)
     ]
     needed = _needed(compiled.rules, conditions.implied)
@@ -105,16 +105,22 @@ def _sets(what: str, sets: dict[int, list[int]], members: Pool[str]) -> Pool[str
     )
 
 
-def _labels(rule: Rule) -> dict[int, str]:
-    """The names of a rule's patterns by their numbers; of two with one number the first."""
-    labels: dict[int, str] = {}
-    for order, pattern in enumerate(rule.patterns):
-        labels.setdefault(pattern.number, _label(order, pattern.name))
+def _labels(rule: Rule) -> list[str]:
+    """The names of a rule's patterns; those without a name are numbered."""
+    labels = []
+    anonymous = 0
+    for pattern in rule.patterns:
+        anonymous += pattern.name == "$"
+        labels.append(pattern.name if pattern.name != "$" else f"$#{anonymous:04}")
     return labels
 
 
-def _label(order: int, name: str) -> str:
-    return name if name != "$" else f"$#{order + 1:04}"
+def _by_number(rule: Rule) -> dict[int, str]:
+    """The name of each pattern by its number; of two that are one the first in the alphabet."""
+    labels: dict[int, str] = {}
+    for pattern, label in zip(rule.patterns, _labels(rule), strict=True):
+        labels[pattern.number] = min(label, labels.get(pattern.number, label))
+    return labels
 
 
 def _needed(rules: list[Rule], implied: list[Implied]) -> list[Implied]:
@@ -123,13 +129,10 @@ def _needed(rules: list[Rule], implied: list[Implied]) -> list[Implied]:
     for rule, own in zip(rules, implied, strict=True):
         if "global" in rule.flags.split():
             spaces.setdefault(rule.space, Implied()).add(own)
-    found = []
     for rule, own in zip(rules, implied, strict=True):
-        both = Implied()
-        both.add(own)
-        both.add(spaces.get(rule.space, Implied()))
-        found.append(both)
-    return found
+        if rule.space in spaces:
+            own.add(spaces[rule.space])
+    return implied
 
 
 def _body(
@@ -143,10 +146,9 @@ def _body(
     ]
     for name, value in sorted(metas):
         yield f"meta {name}", value
-    for order, pattern in enumerate(rule.patterns):
+    for label, pattern, string in sorted(zip(_labels(rule), rule.patterns, strings, strict=True)):
         private = "private " if pattern.private else ""
-        text = f"{private}{pattern.kind}: {strings[order]}"
-        yield f"string {_label(order, pattern.name)}", text
+        yield f"string {label}", f"{private}{pattern.kind}: {string}"
     yield "condition", condition
 
 
@@ -187,6 +189,7 @@ FAMILY = Family(
     classes=CLASSES,
     volatile=(
         "The order of rules, patterns, texts, modules and tags, and all numbers that follow.",
+        "In which files a pattern is looked for, where its rule can hold for no others.",
         "How the WebAssembly module shares rules out over functions, and its locals.",
         "Where the states of the automaton that searches for atoms lie in its table.",
     ),

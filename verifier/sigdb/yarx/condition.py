@@ -7,6 +7,7 @@ one form: it writes ranges of patterns or a loop, as their numbers happen to be.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ _NAMES = {
     0x57: "i64 <=", 0x59: "i64 >=", 0x5A: "i64 >= 0x5a", 0x71: "i32 and", 0x76: "i32 >>",
     0x7C: "i64 +", 0x7D: "i64 -", 0x7E: "i64 *", 0x7F: "i64 /", 0xA7: "i32 of i64",
 }  # fmt: skip
+_PRINTABLE = re.compile(r"[!-~]+")  # no spaces, which stand between the parts of a condition
 _WORDS = {
     Kind.REGEX: "regex", Kind.TEXTS: "texts", Kind.REGEXES: "regexes", Kind.FIELD: "field",
 }  # fmt: skip
@@ -80,7 +82,7 @@ class Conditions:
         return ", ".join(
             str(step)
             if isinstance(step, Question)
-            else f"rule {self._pools.rules[step]}"
+            else f"rule {self._pools.rules[step]!r}"
             if isinstance(step, int)
             else self._step(*step, patterns, locals_)
             for step in steps
@@ -89,7 +91,7 @@ class Conditions:
     def left(self) -> list[str]:
         """What the module has besides conditions: exports, and what no condition uses."""
         module = self._module
-        found = [f"export {name} {kind} {at}" for name, kind, at in module.exports if kind]
+        found = [f"export {name!r} {kind} {at}" for name, kind, at in module.exports if kind]
         unused = set(range(len(module.imports))) - self._called
         found += sorted(f"import {self._names[at]}" for at in unused)
         types = {*module.types}.difference(self._signatures)
@@ -104,7 +106,8 @@ class Conditions:
     ) -> str:
         opcode = instruction[0]
         if kind and kind & (kind - 1) == 0:
-            return self._named(Kind(kind), instruction[1], patterns)
+            named = self._named(Kind(kind), instruction[1], patterns)
+            return f"{_NAMES[opcode]} {named}"
         if opcode == wasm.CALL:
             number = instruction[1]
             if number not in self._names:
@@ -152,6 +155,8 @@ def _signature(signature: Signature) -> str:
 
 def _name(item: Import) -> str:
     """An imported function with its types, which the engine looks at too."""
+    if not _PRINTABLE.fullmatch(item.module + item.name):
+        raise ParseError("The name of an imported function could pass for something else")
     return f"{item.module}::{item.name} {_signature(item.signature)}"
 
 

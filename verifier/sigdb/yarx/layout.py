@@ -8,6 +8,7 @@ each pattern are of interest, and whether times are taken.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -26,6 +27,9 @@ MAGIC = b"YARA-X\0\0"
 VERSION = 12
 SIZE = 128 * MIB
 _T = TypeVar("_T")
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PATTERN = re.compile(r"\$[A-Za-z0-9_]*")
+_ANY = re.compile(r".*", re.DOTALL)
 _KINDS = ("text", "hex", "regex")
 
 
@@ -79,11 +83,13 @@ class _Names:
         self.all = [reader.text() for _ in reader.items()]
         self._used: set[int] = set()
 
-    def get(self, reader: Reader) -> str:
+    def get(self, reader: Reader, form: re.Pattern[str] = _IDENTIFIER) -> str:
         number = reader.unsigned()
         if number >= len(self.all):
             raise ParseError("A name is not in the pool of names", reader.at)
         self._used.add(number)
+        if not form.fullmatch(self.all[number]):
+            raise ParseError("A name is no identifier", reader.at)
         return self.all[number]
 
     def unused(self) -> list[str]:
@@ -144,11 +150,11 @@ def read(data: Buffer) -> Compiled:
 
 
 def _rule(reader: Reader, names: _Names) -> Rule:
-    space, namespace, name = reader.signed(), names.get(reader), names.get(reader)
+    space, namespace, name = reader.signed(), names.get(reader, _ANY), names.get(reader)
     tags = [names.get(reader) for _ in reader.items()]
     metas = [(names.get(reader), *_meta(reader)) for _ in reader.items()]
     patterns = [
-        Pattern(reader.signed(), names.get(reader), _kind(reader), reader.boolean())
+        Pattern(reader.signed(), names.get(reader, _PATTERN), _kind(reader), reader.boolean())
         for _ in reader.items()
     ]
     private = reader.unsigned()

@@ -13,10 +13,15 @@ from tests.support import HANG
 from tests.unit.sigdb.yara import engines, ruleset
 from tests.unit.sigdb.yara.test_yarx import records
 from verifier.errors import LimitError, ParseError
+from verifier.sigdb import wasm
 from verifier.sigdb.base import File, Record
+from verifier.sigdb.wasm import Instruction, Signature
 from verifier.sigdb.yarx import FAMILY, automaton
+from verifier.sigdb.yarx.flow import Flow, Kind
+from verifier.sigdb.yarx.implied import Implied, Reader
 from verifier.sigdb.yarx.layout import Compiled, read
 from verifier.sigdb.yarx.regex import Code
+from verifier.sigdb.yarx.sets import Question, reduced
 from verifier.sigdb.yarx.variables import fields
 
 TEXT = """
@@ -146,21 +151,22 @@ def test_structures_in_structures_without_end_are_refused() -> None:
         fields(nested)
 
 
-def test_conditions_that_are_nested_deeply_are_quick() -> None:
-    """One block in another, each of which could be a set of patterns."""
-    depth = 20_000
-    source = "rule a { condition: true }"
-    base = engines.yara_x_rules({"x": source})
-    module = read(memoryview(base)).module
-    opened, closed = b"\x02\x7f\x02\x40", b"\x0c\x01\x0b\x41\x01\x0b"
-    start = module.index(b"\x41\x01\x45\x04\x40")
-    size = start - 4
-    assert module[size + 2] == 1  # a group of locals
-    body = module[size + 2 : start] + opened * depth + b"\x41\x01" + closed * depth
-    rest = module[start + 2 :]
-    body += rest[: module[size + 1] - (start - size)]
-    raw = module[:size] + b"\x00" + body
+@pytest.mark.parametrize("depth", [10, 100_000])
+@pytest.mark.parametrize("between", [[], [(wasm.I32_CONST, 0), (wasm.CALL, 0), (wasm.BR_IF, 0)]])
+def test_blocks_in_blocks_are_quick(depth: int, between: list[Instruction]) -> None:
+    """Each of them could be a set of patterns, or conditions that must all hold."""
+    opened = [(wasm.BLOCK, -1), (wasm.BLOCK, -64), *between]
+    closed = [(wasm.BR, 1), (wasm.END,), (wasm.I32_CONST, 0), (wasm.END,)]
+    body: list[Instruction] = [
+        *opened * depth,
+        (wasm.I32_CONST, 0),
+        (wasm.CALL, 0),
+        *closed * depth,
+    ]
     started = time.process_time()
-    with contextlib.suppress(ParseError, LimitError):
-        records(base.replace(module, raw))
+    signature = Signature(b"\x7f", b"\x7f")
+    kinds = Flow([signature], [[Kind.PATTERN]], []).read(body)
+    steps = reduced(body, kinds, {0: "$a"}, 0, ())
+    assert (steps == [Question("1", ("$a",))]) == (not between)
+    assert Reader({}, [], {0: b"MZ"}).read(steps) == Implied()
     assert time.process_time() - started < HANG
