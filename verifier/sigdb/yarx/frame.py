@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.errors import ParseError
 from verifier.sigdb import wasm
-from verifier.sigdb.wasm import Instruction, Signature
+from verifier.sigdb.wasm import Import, Instruction, Signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -131,10 +131,8 @@ def _blocks(module: Module, number: int) -> Iterator[list[int]]:
 
 def _report(module: Module, name: str) -> Instruction:
     """The call of an import; a call of nothing if it is not imported."""
-    for number, item in enumerate(module.imports):
-        if item.module == "yara_x::wasm" and item.name == name:
-            return (wasm.CALL, number)
-    return (wasm.CALL, -1)
+    known = Import("yara_x::wasm", name, Signature(b"\x7f", b""))
+    return (wasm.CALL, module.imports.index(known) if known in module.imports else -1)
 
 
 def _cut(
