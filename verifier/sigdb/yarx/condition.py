@@ -15,7 +15,7 @@ from verifier.errors import ParseError
 from verifier.sigdb import wasm
 from verifier.sigdb.yarx.flow import Flow, Kind, parameters
 from verifier.sigdb.yarx.implied import Implied, Reader
-from verifier.sigdb.yarx.sets import Question, reduced
+from verifier.sigdb.yarx.sets import Question, Range, reduced
 
 if TYPE_CHECKING:
     from verifier.sigdb.wasm import Import, Instruction, Module, Signature
@@ -81,7 +81,7 @@ class Conditions:
         locals_ = _Locals(code.kinds)
         return ", ".join(
             str(step)
-            if isinstance(step, Question)
+            if isinstance(step, Question | Range)
             else f"rule {self._pools.rules[step]!r}"
             if isinstance(step, int)
             else self._step(*step, patterns, locals_)

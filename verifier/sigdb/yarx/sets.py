@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from verifier.errors import ParseError
+from verifier.errors import LimitError, ParseError
 from verifier.sigdb import wasm
 from verifier.sigdb.wasm import Instruction
 from verifier.sigdb.yarx.flow import Kind
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _INT, _LONG, _VOID = -1, -2, -64  # types of blocks: i32, i64, none
 _BITMAP = 17664  # where the bits of the rules that match stand in memory
 _STACK = 256  # where variables start
-_ITEMS = 65_536  # patterns of one set
+_ITEMS = 1_000_000  # patterns of all ranges of a condition
 _FIXED = 69  # instructions of a loop over a set, without those that are there for each pattern
 
 
@@ -37,8 +37,18 @@ class Question:
         return f"{self.count} of ({' '.join(self.patterns)})"
 
 
-Step = tuple[Instruction, int] | Question | int
-"""An instruction with the kind of its constant, a test, or the number of a rule asked for."""
+@dataclass(frozen=True)
+class Range:
+    """Patterns of which a number may match."""
+
+    patterns: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"patterns ({' '.join(self.patterns)})"
+
+
+Step = tuple[Instruction, int] | Question | Range | int
+"""An instruction with the kind of its constant, a question, or the number of a rule asked for."""
 
 
 def reduced(
@@ -48,7 +58,7 @@ def reduced(
     check: int,
     ranges: Collection[int],
 ) -> list[Step]:
-    """A condition with its tests.
+    """A condition with its questions.
 
     Args:
         body: its instructions.
@@ -59,9 +69,11 @@ def reduced(
 
     Raises:
         ParseError: a range has patterns of other rules.
+        LimitError: the ranges are longer than any compiler makes them.
     """
     steps: list[Step] = []
     starts: list[int] = []
+    left = _ITEMS
     for instruction, kind in zip(body, kinds, strict=True):
         steps.append((instruction, kind))
         opcode = instruction[0]
@@ -72,10 +84,12 @@ def reduced(
             found = _either(steps, start) or _loop(steps, start, patterns, check)
             if found:
                 steps[start:] = [found]
+        elif kind == Kind.LAST:
+            left -= _range(steps, patterns, left)
         elif opcode == wasm.CALL and instruction[1] == check:
             _one(steps, patterns)
         elif opcode == wasm.CALL and instruction[1] in ranges:
-            _range(steps, patterns)
+            _enough(steps)
         elif opcode == 0x76:
             _rule(steps)
     return steps
@@ -98,18 +112,28 @@ def _one(steps: list[Step], patterns: dict[int, str]) -> None:
         steps[-2:] = [question(1, [patterns[number]], 1)]
 
 
-def _range(steps: list[Step], patterns: dict[int, str]) -> None:
-    """Two patterns, a number, and the question whether so many match from one to the other."""
-    first = _constant(steps, -4, wasm.I32_CONST, Kind.FIRST)
-    last = _constant(steps, -3, wasm.I32_CONST, Kind.LAST)
-    count = _constant(steps, -2, wasm.I64_CONST, 0)
-    if first is None or last is None or count is None:
-        return
-    total = last - first + 1
-    if not 0 < total <= _ITEMS or any(at not in patterns for at in range(first, last + 1)):
+def _range(steps: list[Step], patterns: dict[int, str], most: int) -> int:
+    """Put the first and the last pattern of a range together; how many patterns it has."""
+    first = _constant(steps, -2, wasm.I32_CONST, Kind.FIRST)
+    last = _constant(steps, -1, wasm.I32_CONST, Kind.LAST)
+    if first is None or last is None:
+        return 0
+    numbers = range(first, last + 1)
+    if last - first >= most:
+        raise LimitError(f"The ranges of a condition have more than {_ITEMS} patterns.")
+    if not numbers or any(number not in patterns for number in numbers):
         raise ParseError("A condition asks for a range of patterns of other rules")
-    if count > 0:
-        steps[-4:] = [question(count, [patterns[at] for at in range(first, last + 1)], total)]
+    steps[-2:] = [Range(tuple(sorted(patterns[number] for number in numbers)))]
+    return len(numbers)
+
+
+def _enough(steps: list[Step]) -> None:
+    """A range, a number, and the question whether so many of its patterns match."""
+    if len(steps) < 3:
+        return
+    found, count = steps[-3], _constant(steps, -2, wasm.I64_CONST, 0)
+    if isinstance(found, Range) and count is not None and count > 0:
+        steps[-3:] = [question(count, found.patterns, len(found.patterns))]
 
 
 def _constant(steps: list[Step], at: int, opcode: int, kind: int) -> int | None:

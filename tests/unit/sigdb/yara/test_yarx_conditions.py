@@ -169,3 +169,11 @@ def test_texts_that_change_places_are_both_rules() -> None:
     other = data.replace(b"abcd", b"....").replace(b"efgh", b"abcd").replace(b"....", b"efgh")
     found = engines.changes(FAMILY, data, other)
     assert [item.where for item in found] == ["default: a", "default: b"]
+
+
+def test_a_number_of_a_set_that_only_the_scan_tells_is_read() -> None:
+    texts = [
+        f"rule x {{ strings: {STRINGS} condition: (#a * {number}) of them }}" for number in (2, 3)
+    ]
+    assert "patterns ($a $b $c)" in rule(texts[0]).value("condition")
+    assert [item.where for item in changes(*texts)] == ["default: x"]

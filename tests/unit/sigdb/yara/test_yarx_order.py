@@ -44,7 +44,7 @@ ANY = (
     '"abc" == v', '(v == "m1" and n == 1) or (v == "m2" and n == 2)',
     "for any s in pe.sections : (s.name matches /\\.te.t/ and s.raw_data_size > 3)",
     'for any s in pe.sections : (s.name == "UPX0" or s.name == "UPX1" or s.name == ".vmp")',
-    'for any imp in pe.import_details : (imp.library_name == "x.dll" and for any f in imp.functions : (f.name == "abc"))',
+    'for any i in pe.import_details : ( for any f in i.functions : ( f.name == "abc" ) )',
     "pe.rich_signature.version(3) > 2", 'pe.imphash() == "abcdef"', 'v contains "\\x00\\xff"',
     'n == 1 and n == 2 and v == ""', 'for all x in ("a", v) : (x != "b")',
     'pe.sections[0].name == "abc"', "pe.data_directories[pe.IMAGE_DIRECTORY_ENTRY_EXPORT].size > 3",
