@@ -32,7 +32,8 @@ _NODES = 4_000_000  # values of one condition
 _POPS = {  # how many values an operator takes that does not take two
     **dict.fromkeys((0x45, 0x50, *range(0x67, 0x6A), *range(0x79, 0x7C)), 1),
     **dict.fromkeys((*range(0x8B, 0x92), *range(0x99, 0xA0), *range(0xA7, 0xC5)), 1),
-    wasm.GLOBAL_GET: 0, wasm.GLOBAL_SET: 1, wasm.DROP: 1, wasm.SELECT: 3,
+    **dict.fromkeys((wasm.GLOBAL_GET, wasm.F32_CONST, wasm.F64_CONST), 0),
+    wasm.GLOBAL_SET: 1, wasm.DROP: 1, wasm.SELECT: 3,
 }  # fmt: skip
 
 

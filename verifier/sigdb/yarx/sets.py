@@ -73,17 +73,16 @@ def reduced(
     """
     steps: list[Step] = []
     starts: list[int] = []
-    left = _ITEMS
+    left, tried = _ITEMS, 0
     for instruction, kind in zip(body, kinds, strict=True):
         steps.append((instruction, kind))
         opcode = instruction[0]
         if opcode in (wasm.BLOCK, wasm.LOOP, wasm.IF):
             starts.append(len(steps) - 1)
         elif opcode == wasm.END and starts:
-            start = starts.pop()
-            found = _either(steps, start) or _loop(steps, start, patterns, check)
-            if found:
-                steps[start:] = [found]
+            tried += _block(steps, starts.pop(), patterns, check)
+            if tried > 4 * len(body):
+                raise LimitError("Blocks in blocks look like loops over patterns and are none.")
         elif kind == Kind.LAST:
             left -= _range(steps, patterns, left)
         elif opcode == wasm.CALL and instruction[1] == check:
@@ -93,6 +92,17 @@ def reduced(
         elif opcode == 0x76:
             _rule(steps)
     return steps
+
+
+def _block(steps: list[Step], start: int, patterns: dict[int, str], check: int) -> int:
+    """A block that has just ended; how many steps were looked at as a loop."""
+    found, tried = _either(steps, start), 0
+    if found is None and _is_as_long_as_a_loop(steps, start):
+        tried = len(steps) - start
+        found = _loop(steps[start:], patterns, check)
+    if found:
+        steps[start:] = [found]
+    return tried
 
 
 def question(count: int, patterns: Sequence[str], total: int) -> Question:
@@ -186,16 +196,18 @@ def _either(steps: list[Step], start: int) -> Question | None:
     return Question(count if len(names) > 1 else "1", tuple(sorted(names)))
 
 
-def _loop(steps: list[Step], start: int, patterns: dict[int, str], check: int) -> Question | None:
-    """A loop over a set of patterns, left when enough of them match."""
+def _is_as_long_as_a_loop(steps: list[Step], start: int) -> bool:
     total = _constant(steps, start + 2, wasm.I64_CONST, 0)
-    count = _constant(steps, start + 8, wasm.I64_CONST, 0)
-    place = _constant(steps, start + 14, wasm.I32_CONST, 0)
+    return total is not None and total > 1 and len(steps) - start == _FIXED + 4 * total
+
+
+def _loop(steps: list[Step], patterns: dict[int, str], check: int) -> Question | None:
+    """A loop over a set of patterns, left when enough of them match."""
+    total = _constant(steps, 2, wasm.I64_CONST, 0)
+    count = _constant(steps, 8, wasm.I64_CONST, 0)
+    place = _constant(steps, 14, wasm.I32_CONST, 0)
     if total is None or count is None or place is None or count < 1:
         return None
-    if total < 2 or len(steps) - start != _FIXED + 4 * total:
-        return None
-    steps = steps[start:]
     first = 26 + total
     items = [
         _constant(steps, at, wasm.I64_CONST, Kind.PATTERN)
