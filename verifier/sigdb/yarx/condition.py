@@ -15,7 +15,8 @@ from verifier.errors import ParseError
 from verifier.sigdb import wasm
 from verifier.sigdb.yarx.flow import Flow, Kind, parameters
 from verifier.sigdb.yarx.implied import Implied, Reader
-from verifier.sigdb.yarx.sets import Question, Range, reduced
+from verifier.sigdb.yarx.sets import reduced
+from verifier.sigdb.yarx.steps import Question, Range
 
 if TYPE_CHECKING:
     from verifier.sigdb.wasm import Import, Instruction, Module, Signature

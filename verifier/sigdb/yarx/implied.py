@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from verifier.sigdb.wasm import Instruction
-    from verifier.sigdb.yarx.sets import Step
+    from verifier.sigdb.yarx.steps import Step
 
 Interval = tuple[int | None, int | None]
 _LESS, _MORE, _UP_TO, _FROM, _EQUAL = 0x53, 0x55, 0x57, 0x59, 0x51

@@ -8,47 +8,22 @@ of them stays as it is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from verifier.errors import LimitError, ParseError
 from verifier.sigdb import wasm
-from verifier.sigdb.wasm import Instruction
+from verifier.sigdb.yarx import loops
 from verifier.sigdb.yarx.flow import Kind
+from verifier.sigdb.yarx.steps import Question, Range, Step, constant, question
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-_INT, _LONG, _VOID = -1, -2, -64  # types of blocks: i32, i64, none
+    from verifier.sigdb.wasm import Instruction
+
+_INT, _VOID = -1, -64  # types of blocks: i32, none
 _BITMAP = 17664  # where the bits of the rules that match stand in memory
-_STACK = 256  # where variables start
 _ITEMS = 1_000_000  # patterns of all ranges of a condition
-_FIXED = 69  # instructions of a loop over a set, without those that are there for each pattern
-
-
-@dataclass(frozen=True)
-class Question:
-    """Whether `count` of these patterns match: a number, `any` or `all`."""
-
-    count: str
-    patterns: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{self.count} of ({' '.join(self.patterns)})"
-
-
-@dataclass(frozen=True)
-class Range:
-    """Patterns of which a number may match."""
-
-    patterns: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"patterns ({' '.join(self.patterns)})"
-
-
-Step = tuple[Instruction, int] | Question | Range | int
-"""An instruction with the kind of its constant, a question, or the number of a rule asked for."""
 
 
 def reduced(
@@ -97,35 +72,25 @@ def reduced(
 def _block(steps: list[Step], start: int, patterns: dict[int, str], check: int) -> int:
     """A block that has just ended; how many steps were looked at as a loop."""
     found, tried = _either(steps, start), 0
-    if found is None and _is_as_long_as_a_loop(steps, start):
+    if found is None and loops.is_as_long(steps, start):
         tried = len(steps) - start
-        found = _loop(steps[start:], patterns, check)
+        found = loops.read(steps[start:], patterns, check)
     if found:
         steps[start:] = [found]
     return tried
 
 
-def question(count: int, patterns: Sequence[str], total: int) -> Question:
-    """The one form of a question; `total` is how many patterns there are, `count` at least one."""
-    names = tuple(sorted(set(patterns)))
-    if len(names) == 1 and count <= total:
-        return Question("1", names)
-    if count in (1, total):
-        return Question("any" if count == 1 else "all", names)
-    return Question(str(count), tuple(sorted(patterns)))
-
-
 def _one(steps: list[Step], patterns: dict[int, str]) -> None:
     """A pattern and the question whether it matches."""
-    number = _constant(steps, -2, wasm.I32_CONST, Kind.PATTERN)
+    number = constant(steps, -2, wasm.I32_CONST, Kind.PATTERN)
     if number in patterns:
         steps[-2:] = [question(1, [patterns[number]], 1)]
 
 
 def _range(steps: list[Step], patterns: dict[int, str], most: int) -> int:
     """Put the first and the last pattern of a range together; how many patterns it has."""
-    first = _constant(steps, -2, wasm.I32_CONST, Kind.FIRST)
-    last = _constant(steps, -1, wasm.I32_CONST, Kind.LAST)
+    first = constant(steps, -2, wasm.I32_CONST, Kind.FIRST)
+    last = constant(steps, -1, wasm.I32_CONST, Kind.LAST)
     if first is None or last is None:
         return 0
     numbers = range(first, last + 1)
@@ -141,26 +106,17 @@ def _enough(steps: list[Step]) -> None:
     """A range, a number, and the question whether so many of its patterns match."""
     if len(steps) < 3:
         return
-    found, count = steps[-3], _constant(steps, -2, wasm.I64_CONST, 0)
+    found, count = steps[-3], constant(steps, -2, wasm.I64_CONST, 0)
     if isinstance(found, Range) and count is not None and count > 0:
         steps[-3:] = [question(count, found.patterns, len(found.patterns))]
-
-
-def _constant(steps: list[Step], at: int, opcode: int, kind: int) -> int | None:
-    if not -len(steps) <= at < len(steps):
-        return None
-    step = steps[at]
-    if isinstance(step, tuple) and step[0][0] == opcode:
-        return step[0][1] if step[1] == kind else None
-    return None
 
 
 def _rule(steps: list[Step]) -> None:
     """The bit of a rule: its byte, its mask, its place."""
     if len(steps) < 6:
         return
-    byte = _constant(steps, -6, wasm.I32_CONST, 0)
-    bit = _constant(steps, -2, wasm.I32_CONST, 0)
+    byte = constant(steps, -6, wasm.I32_CONST, 0)
+    bit = constant(steps, -2, wasm.I32_CONST, 0)
     if byte is None or bit is None or byte < 0 or not 0 <= bit < 8:
         return
     rest = [((0x2D, 0, _BITMAP), 0), ((wasm.I32_CONST, 1 << bit), 0), ((0x71,), 0)]
@@ -173,7 +129,7 @@ def _either(steps: list[Step], start: int) -> Question | None:
 
     It is read from its end, so that a block which is something else costs no time.
     """
-    result = _constant(steps, len(steps) - 2, wasm.I32_CONST, 0)
+    result = constant(steps, len(steps) - 2, wasm.I32_CONST, 0)
     if result not in (0, 1) or steps[-4:-2] != [((wasm.BR, 1), 0), ((wasm.END,), 0)]:
         return None
     between: list[Step] = [((wasm.BR_IF, 0), 0)] if result else [((0x45,), 0), ((wasm.BR_IF, 0), 0)]
@@ -194,65 +150,3 @@ def _either(steps: list[Step], start: int) -> Question | None:
     if at != start + 2 or steps[start:at] != head:
         return None
     return Question(count if len(names) > 1 else "1", tuple(sorted(names)))
-
-
-def _is_as_long_as_a_loop(steps: list[Step], start: int) -> bool:
-    total = _constant(steps, start + 2, wasm.I64_CONST, 0)
-    return total is not None and total > 1 and len(steps) - start == _FIXED + 4 * total
-
-
-def _loop(steps: list[Step], patterns: dict[int, str], check: int) -> Question | None:
-    """A loop over a set of patterns, left when enough of them match."""
-    total = _constant(steps, 2, wasm.I64_CONST, 0)
-    count = _constant(steps, 8, wasm.I64_CONST, 0)
-    place = _constant(steps, 14, wasm.I32_CONST, 0)
-    if total is None or count is None or place is None or count < 1:
-        return None
-    first = 26 + total
-    items = [
-        _constant(steps, at, wasm.I64_CONST, Kind.PATTERN)
-        for at in range(first, first + 3 * total, 3)
-    ]
-    names = [patterns[item] for item in items if item in patterns]
-    local = steps[18]
-    if len(names) != total or not isinstance(local, tuple):
-        return None
-    if _plain(steps) != _written(place, count, local[0][1:], check, total):
-        return None
-    return question(count, names, total)
-
-
-def _plain(steps: list[Step]) -> list[Instruction]:
-    """The instructions of steps; numbers of patterns are left out."""
-    found: list[Instruction] = []
-    for step in steps:
-        if not isinstance(step, tuple):
-            return []
-        found.append(step[0] if step[1] == 0 else (step[0][0],))
-    return found
-
-
-def _written(
-    place: int, count: int, local: Instruction, check: int, total: int
-) -> list[Instruction]:
-    """What the compiler writes for such a loop; `place` is where its variables start."""
-    item, size, at, least, found = ((wasm.I32_CONST, place + 8 * number) for number in range(5))
-    load, store = (0x29, 3, _STACK), (0x37, 3, _STACK)
-    void, end, other = (wasm.BLOCK, _VOID), (wasm.END,), (wasm.ELSE,)
-    wrap, one, zero = (0xA7,), (wasm.I64_CONST, 1), (wasm.I64_CONST, 0)
-    ask = (wasm.IF, _VOID)
-    switch = [(wasm.LOCAL_GET, *local), (wasm.BR_TABLE, *range(1, total + 1), 0), end]
-    for number in range(1, total):
-        switch += [(wasm.UNREACHABLE,), end] if number == 1 else []
-        switch += [(wasm.I64_CONST,), (wasm.BR, total - number), end]
-    return [
-        (wasm.BLOCK, _INT), size, (wasm.I64_CONST, total), store, at, zero, store,
-        least, (wasm.I64_CONST, count), store, found, zero, store,
-        (wasm.LOOP, _VOID), item, at, load, wrap, (wasm.LOCAL_SET, *local), (wasm.BLOCK, _LONG),
-        *[void] * (total + 1), *switch, (wasm.I64_CONST,), end, store,
-        item, load, wrap, (wasm.CALL, check), ask,
-        found, found, load, one, (0x7C,), store, found, load, least, load, (0x5A,), ask,
-        least, load, zero, (0x52,), (wasm.BR, 3), other, end, other, end,
-        at, at, load, one, (0x7C,), store, at, load, size, load, (0x53,), (wasm.BR_IF, 0), end,
-        least, load, (0x50,), end,
-    ]  # fmt: skip

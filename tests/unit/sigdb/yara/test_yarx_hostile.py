@@ -21,7 +21,8 @@ from verifier.sigdb.yarx.flow import Flow, Kind
 from verifier.sigdb.yarx.implied import Implied, Reader
 from verifier.sigdb.yarx.layout import Compiled, read
 from verifier.sigdb.yarx.regex import Code
-from verifier.sigdb.yarx.sets import Question, reduced
+from verifier.sigdb.yarx.sets import reduced
+from verifier.sigdb.yarx.steps import Question
 from verifier.sigdb.yarx.variables import fields
 
 TEXT = """
