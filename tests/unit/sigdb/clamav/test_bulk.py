@@ -11,33 +11,142 @@ from hypothesis import strategies as st
 from tests.unit.sigdb.clamav.engine import MD5, changes, files, told
 from verifier.errors import LimitError, ParseError, VerifierError
 from verifier.sigdb.base import File
-from verifier.sigdb.clamav import FAMILY, blocks, bulk, kinds, pairs
+from verifier.sigdb.clamav import FAMILY, blocks, bulk, kinds, lines, pairs
 
 LINES = st.lists(
-    st.sampled_from([b"aa", b"ab", b"ba", b"abc", b"xaab", b"zz", b"q", b"aaa"]), max_size=40
+    st.one_of(
+        st.sampled_from([b"aa", b"ab", b"ba", b"abc", b"xaab", b"zz", b"q", b"aaa"]),
+        st.sampled_from([b"a" * 15, b"a" * 16, b"a" * 17, b"b" + b"a" * 16, b"a" * 30 + b"b"]),
+    ),
+    max_size=40,
 )
 
 
-def _text(lines: list[bytes]) -> bytes:
-    return b"".join(line + b"\n" for line in lines)
+def _text(found: list[bytes]) -> bytes:
+    return b"".join(line + b"\n" for line in found)
+
+
+def _check_unequal(one: list[bytes], other: list[bytes]) -> None:
+    """What the comparison says of two texts, against sets of their lines."""
+    found = blocks.unequal(lines.Text(_text(one)), lines.Text(_text(other)))
+    lost, come = set(one) - set(other), set(other) - set(one)
+    told = blocks.split(found.lost), blocks.split(found.come)
+    shared: set[bytes] = set()
+    at = 0
+    for start, end in [*found.rest, (len(found.mine.raw), 0)]:
+        shared |= set(found.mine.raw[at:start].split(b"\n")) - {b""}
+        at = end
+    assert shared <= set(one) & set(other)
+    assert (told[0] - shared, told[1] - shared) == (lost, come)
+    assert all(text.endswith(b"\n") for text in (*found.lost, *found.come))
 
 
 @settings(deadline=None)
-@given(LINES, LINES, st.sampled_from([b"", b"\naa", b"aa\n", b"ab\n", b"\nba"]))
-def test_blocks_find_what_sets_find(one: list[bytes], other: list[bytes], mark: bytes) -> None:
-    def marked(_mine: list[bytes], _theirs: list[bytes]) -> bytes:
-        return mark
-
+@given(LINES, LINES, st.sampled_from([0, 5, 1 << 14]), st.sampled_from([0, 3, 4096]))
+def test_blocks_find_what_sets_find(
+    one: list[bytes], other: list[bytes], window: int, edits: int
+) -> None:
+    """Followed side by side, and as arrays where that gives up: both as sets of lines."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "_mark", marked)
-        found = blocks.unequal([_text(one)], [_text(other)])
-    lost, come = set(one) - set(other), set(other) - set(one)
-    shared = {line for block in found.shared for line in block.split(b"\n")[:-1]}
-    assert found.lost - shared == lost - shared == lost
-    assert found.come - shared == come
-    assert shared <= set(one) & set(other)
-    rest = {line for text in found.rest for line in text.split(b"\n")[:-1]}
-    assert shared | rest == (set(one) if set(one) and one != other else set()) or one == other
+        patch.setattr(blocks, "LARGE", 1)
+        patch.setattr(blocks, "_TINY", 8)
+        patch.setattr(blocks, "_WINDOW", window)
+        patch.setattr(blocks, "_EDITS", edits)
+        patch.setattr(lines, "_LINES", 3)
+        patch.setattr(lines, "_STEP", 7)
+        _check_unequal(one, other)
+
+
+@pytest.mark.parametrize("collide", ["all", "some"])
+def test_lines_of_one_number_are_told_apart_by_their_bytes(
+    collide: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers only choose what is compared: were they all alike, nothing would change."""
+    real = lines._numbers
+
+    def numbers(text: lines.Text, key: int) -> lines.Words:
+        found = real(text, key)
+        return found % 1 if collide == "all" else found % 3
+
+    monkeypatch.setattr(lines, "_numbers", numbers)
+    monkeypatch.setattr(blocks, "LARGE", 1)
+    monkeypatch.setattr(blocks, "_EDITS", 0)
+    one = [b"%032d" % number for number in range(50)]
+    _check_unequal(one, one[::-1])
+    _check_unequal(one, [*one[30:], b"new", *one[:29]])
+
+
+@settings(deadline=None)
+@given(LINES, LINES, st.sets(st.sampled_from([b"aa", b"aaaa", b"aaaaaaaa"]), min_size=1))
+def test_lines_with_a_key_are_found_in_any_way(
+    one: list[bytes], other: list[bytes], keys: set[bytes]
+) -> None:
+    """Arrays find the same lines as the plain walk, whatever the case of the key."""
+    wrapped = [b"%s:1:%s" % (line.upper(), line) for line in one]
+    whole = _text([*wrapped, *wrapped[:3]])
+    found = blocks.Unequal([], [], lines.Text(whole), [(len(_text(wrapped)), len(whole))])
+    plain = blocks.with_keys(found, "hdb", keys)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "LARGE", 1)
+        patch.setattr(blocks, "_TELLING", 2)
+        patch.setattr(lines, "_LINES", 3)
+        if len(whole) >= 8:
+            assert blocks.with_keys(found, "hdb", keys) == plain
+    assert plain.shared == {line for line in wrapped if kinds.key_of(line, "hdb") in keys}
+    assert plain.rest == {line for line in wrapped[:3] if kinds.key_of(line, "hdb") in keys}
+
+
+FIELDS = {
+    "hdb": b"%s:10:T.%d", "mdb": b"10:%s:T.%d", "ndb": b"T:1:*:%s:%d",
+    "ldb": b"T;Engine:51-255,Target:0;%s;%d", "db": b"T=%s%d",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("scope", list(FIELDS))
+def test_a_key_is_looked_for_where_its_field_is(
+    scope: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    all_lines = [FIELDS[scope] % (b"%08x" % (number % 40), number) for number in range(200)]
+    text = lines.Text(_text(all_lines))
+    keys = {kinds.key_of(line, scope) for line in all_lines[:5]}
+    found = blocks.Unequal([], [], text, [])
+    plain = blocks.with_keys(found, scope, keys)
+    assert plain.shared >= set(all_lines[:5])
+    monkeypatch.setattr(blocks, "LARGE", 1)
+    assert blocks.with_keys(found, scope, keys) == plain
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from([32, 40, 64]), st.binary(min_size=32, max_size=32),
+                       st.booleans(), st.sampled_from([b"T", b"AB:99"])), min_size=1)
+)  # fmt: skip
+def test_digests_are_folded_and_nothing_else_is(
+    made: list[tuple[int, bytes, bool, bytes]],
+) -> None:
+    shown = [
+        (digest.hex().upper() if upper else digest.hex()).encode()[:size] + b":7:" + name
+        for size, digest, upper, name in made
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "_LINES", 3)
+        folded = lines.fold_digests(lines.Text(_text(shown)), kinds.DIGESTS)
+    heads = [line.partition(b":") for line in shown]
+    assert folded.raw == _text([head.lower() + mark + rest for head, mark, rest in heads])
+    assert folded.ends.tolist() == lines.Text(folded.raw).ends.tolist()
+
+
+@pytest.mark.parametrize(
+    ("raw", "plain"),
+    [
+        (b"aaaa\nbbbbb\n", True), (b"aaaa\nbbbbbb\n", False), (b"aaaa\n\nbbbb\n", False),
+        (b"\naaaaaaa\n", False), (b"aaaa\n#bbb\n", False), (b"#aaa\nbbb\n", False),
+        (b"aa\r\nbbbb\n", False), (b"aaaa\nb\0b\n", False), (b"aaaa\nbbbb", False),
+        (b"aa#a\nb##\n", True),
+    ],
+)  # fmt: skip
+def test_a_text_is_plain_without_what_needs_a_second_look(raw: bytes, plain: bool) -> None:
+    assert lines.Text(raw).plain(5) is plain
 
 
 HASHES = [MD5, b"0" * 32, b"A" * 32, b"a" * 32]
