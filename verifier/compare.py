@@ -6,6 +6,7 @@ its format cannot parse is compared as raw bytes, where no rule applies.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from verifier import content, formats, limits, names, ruleset
@@ -31,7 +32,8 @@ from verifier.model import (
     Verdict,
 )
 from verifier.settle import Judge, count_groups_once, waive
-from verifier.unpack import decode_children
+from verifier.unpack import decode_children, of_both
+from verifier.unpack.kept import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +57,11 @@ def compare_pair(
         siblings = {} if pair.ancestors else Beside(pair.shipped.path)
     name = pair.path.rpartition("/")[2]
     context = Context(siblings, settings.certificates, settings.pins, pair.ancestors, name)
-    return _Comparison(pair, shipped, rebuilt, settings, context).outcome()
+    kept = Kept(settings.work)
+    try:
+        return _Comparison(pair, shipped, rebuilt, settings, context, kept).outcome()
+    finally:
+        kept.drop()
 
 
 def identical(pair: Pair) -> Member | None:
@@ -72,9 +78,16 @@ class _Comparison:
     """The work on one differing pair; filled step by step, then frozen into an `Outcome`."""
 
     def __init__(
-        self, pair: Pair, shipped: Buffer, rebuilt: Buffer, settings: Settings, context: Context
+        self,
+        pair: Pair,
+        shipped: Buffer,
+        rebuilt: Buffer,
+        settings: Settings,
+        context: Context,
+        kept: Kept,
     ) -> None:
         self.pair = pair
+        self.kept = kept
         self.settings = settings
         self.judge = Judge(ruleset.load(), settings, context)
         self.differences: list[Difference] = []
@@ -103,11 +116,11 @@ class _Comparison:
             verdict = Verdict.INCONCLUSIVE
         if differences:
             verdict = Verdict.DIFFERENT
+        size = len(self.shipped.data) + len(self.rebuilt.data)
         member = Member(
             self.pair.path,
             verdict,
-            self._facts(self.shipped),
-            self._facts(self.rebuilt),
+            *of_both(self._facts, self.shipped, self.rebuilt, size),
             count_groups_once(self.patches),
             tuple(differences),
             tuple(self.problems),
@@ -135,19 +148,31 @@ class _Comparison:
             return _raw(shipped, rebuilt)
         if kinds[0].container and len(self.pair.ancestors) >= limits.DEPTH:
             raise LimitError(f"Containers nest deeper than {limits.DEPTH}; the rest is not opened.")
-        cut: list[Layout] = []
-        for which, data in (("shipped", shipped), ("rebuilt", rebuilt)):
-            try:
-                cut.append(kinds[0].layout(data))
-            except LimitError:
-                raise
-            except VerifierError as error:
-                summary = f"The {which} file is no well-formed {kinds[0].name} file: {error}"
+        size = len(shipped) + len(rebuilt) if kinds[0].unpacks else 0
+        sides = (self.pair.shipped, shipped), (self.pair.rebuilt, rebuilt)
+        cut = of_both(partial(self._cut, kinds[0]), *sides, size)
+        for which, found in zip(("shipped", "rebuilt"), cut, strict=True):
+            if isinstance(found, LimitError):
+                raise found
+            if isinstance(found, VerifierError):
+                summary = f"The {which} file is no well-formed {kinds[0].name} file: {found}"
                 self.differences.append(
-                    Difference("layout", kinds[0].name, summary, getattr(error, "offset", None))
+                    Difference("layout", kinds[0].name, summary, getattr(found, "offset", None))
                 )
                 return _raw(shipped, rebuilt)
-        return kinds[0], Side(shipped, cut[0]), Side(rebuilt, cut[1])
+        one, other = cut
+        assert isinstance(one, Layout)
+        assert isinstance(other, Layout)
+        return kinds[0], Side(shipped, one), Side(rebuilt, other)
+
+    def _cut(self, kind: Format, side: tuple[Ref, Buffer]) -> Layout | VerifierError:
+        """The layout of one side, or why it has none."""
+        ref, data = side
+        try:
+            with self.kept.of(ref, data):
+                return kind.layout(data)
+        except VerifierError as error:
+            return error
 
     def _family(self, *data: Buffer, path: str = "") -> str:
         """The database family of this pair: as the auditor declares, or as its files show."""
@@ -257,7 +282,7 @@ class _Comparison:
             else:
                 try:
                     shipped, rebuilt = decode_children(
-                        codec, (shipped, rebuilt), self.settings.work
+                        codec, (shipped, rebuilt), self.settings.work, self.kept
                     )
                 except LimitError as error:
                     self.problems.append(Problem("limit", path, str(error)))
