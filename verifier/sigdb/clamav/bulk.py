@@ -31,6 +31,7 @@ GROUPS: tuple[tuple[str, ...], ...] = (
     *(("sdb",), ("db",), ("fp",), ("imp",)),
 )
 TOLD = 10_000  # lines of one side that are judged one by one; the rest is counted
+_HEAD = 1 << 16  # bytes at the start of a list by which it is judged
 _RETURNS = re.compile(rb"\r+\n")
 _COMMENT = re.compile(rb"^#[^\n]*\n", re.MULTILINE)
 
@@ -100,10 +101,14 @@ def _uncounted(scope: str, found: _Difference) -> Iterator[Change]:
 def _difference(scope: str, kind: Kind, old: Side, new: Side) -> _Difference:
     mine = _loaded(scope, kind, old, strict=True)
     theirs = _loaded(scope, kind, new, strict=False)
-    found = blocks.unequal(mine.text, theirs.text)
-    _check_come(kind, found.come, new)
-    if blocks.count(found.lost) + blocks.count(found.come) > TOLD:
-        del found
+    folded = _is_recased(mine.text, theirs.text, scope)
+    if folded:
+        _check_come(kind, [theirs.text.raw], new)
+    else:
+        found = blocks.unequal(mine.text, theirs.text)
+        _check_come(kind, found.come, new)
+        folded = blocks.count(found.lost) + blocks.count(found.come) > TOLD
+    if folded:
         found = blocks.unequal(_folded(mine.text, scope), _folded(theirs.text, scope))
     if not found.lost and not found.come:
         return _Difference([], [], [], ([], []), (0, 0))
@@ -120,6 +125,20 @@ def _difference(scope: str, kind: Kind, old: Side, new: Side) -> _Difference:
         for lines in (mine.silenced, theirs.silenced)
     ]
     return _Difference(lost, come, heapq.nsmallest(TOLD, beside), (off[0], off[1]), more)
+
+
+def _is_recased(mine: Text, theirs: Text, scope: str) -> bool:
+    """Whether the lists start with the same hashes, each of them in another case.
+
+    Such lists are compared in lower case at once; that only saves a comparison.
+    """
+    if kinds.FIELDS[scope] != (b":", 0) or min(len(mine.raw), len(theirs.raw)) < LARGE:
+        return False
+    one, other = (text.raw[: text.raw.rfind(b"\n", 0, _HEAD) + 1] for text in (mine, theirs))
+    if len(one) != len(other) or blocks.split([one]) & blocks.split([other]):
+        return False
+    heads = [fold_digests(Text(head), kinds.DIGESTS).raw for head in (one, other)]
+    return bool(one) and heads[0] == heads[1]
 
 
 def _folded(text: Text, scope: str) -> Text:

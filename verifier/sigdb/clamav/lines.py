@@ -23,6 +23,7 @@ LARGE = 1 << 20  # bytes from which arrays are worth the time that numpy takes t
 _STEP = 1 << 20  # bytes looked at in one go: what fits the processor's cache
 _LINES = 1 << 15  # lines taken in one go, likewise
 _WORD = 8
+_BLOCKS = (64, 32, 16, 8)  # bytes compared as one item
 _CAPITALS = 0x2020202020202020  # the bit by which letters of ASCII differ from capitals
 
 Range = tuple[int, int]
@@ -82,6 +83,12 @@ class Text:
         found = self._words[np.minimum(at, last)] >> (over * 8).astype(np.uint64)
         return found & wanted
 
+    def blocks(self, size: int) -> NDArray[np.void]:
+        """As many bytes as one item, at each place of the text."""
+        import numpy as np  # noqa: PLC0415 - as above
+
+        return np.ndarray((len(self.raw) - size + 1,), f"V{size}", self.raw, 0, (1,))
+
     def plain(self, limit: int) -> bool:
         """Whether no line is empty, a comment, or longer than `limit`, and none has a CR or NUL."""
         raw = self.raw
@@ -121,7 +128,10 @@ def alone(mine: Text, theirs: Text) -> tuple[list[Range], list[Range]] | None:
         return None
     at = np.minimum(np.searchsorted(new.numbers, old.numbers), len(new.numbers) - 1)
     both = new.numbers[at] == old.numbers
-    if not _same(mine, old.first[both], theirs, new.first[at[both]]):
+    partners = np.full(len(mine.ends), -1)
+    partners[old.first[both]] = new.first[at[both]]
+    ours = np.flatnonzero(partners >= 0)  # in their order, so that one text is read in one go
+    if not _same(mine, ours, theirs, partners[ours]):
         return None
     shared = np.zeros(len(new.numbers), np.bool_)
     shared[at[both]] = True
@@ -197,15 +207,33 @@ def _same(mine: Text, ours: Places, theirs: Text, others: Places) -> bool:
         left = mine.ends[one] - at
         if bool((left != theirs.ends[other] - there).any()):
             return False
-        there = there - at
-        for some in _words_of(at, left):
-            place = at[some]
-            if bool(
-                (
-                    mine.words(place, left[some]) != theirs.words(place + there[some], left[some])
-                ).any()
-            ):
+        for size in _BLOCKS:
+            long = left >= size
+            if not _same_blocks(mine, at[long], theirs, there[long], left[long], size):
                 return False
+            at, there, left = at[~long], there[~long], left[~long]
+        if bool((mine.words(at, left) != theirs.words(there, left)).any()):
+            return False
+    return True
+
+
+def _same_blocks(
+    mine: Text, at: Places, theirs: Text, there: Places, left: Places, size: int
+) -> bool:
+    """Whether stretches of at least `size` bytes are equal; the last block ends where they end."""
+    import numpy as np  # noqa: PLC0415 - as above
+
+    if not len(at):
+        return True
+    one, other = mine.blocks(size), theirs.blocks(size)
+    last = left - size
+    if bool((one[at + last].view("<u8") != other[there + last].view("<u8")).any()):
+        return False
+    while len(at):
+        if bool((one[at].view("<u8") != other[there].view("<u8")).any()):
+            return False
+        more = np.flatnonzero(left > 2 * size)
+        at, there, left = at[more] + size, there[more] + size, left[more] - size
     return True
 
 

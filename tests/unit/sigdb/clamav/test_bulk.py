@@ -17,6 +17,11 @@ LINES = st.lists(
     st.one_of(
         st.sampled_from([b"aa", b"ab", b"ba", b"abc", b"xaab", b"zz", b"q", b"aaa"]),
         st.sampled_from([b"a" * 15, b"a" * 16, b"a" * 17, b"b" + b"a" * 16, b"a" * 30 + b"b"]),
+        st.builds(
+            lambda size, place: b"a" * min(place, size) + b"b" + b"a" * max(0, size - place),
+            st.sampled_from([63, 64, 65, 127, 128, 129, 200]),
+            st.integers(0, 200),
+        ),
     ),
     max_size=40,
 )
@@ -71,7 +76,8 @@ def test_lines_of_one_number_are_told_apart_by_their_bytes(
     monkeypatch.setattr(lines, "_numbers", numbers)
     monkeypatch.setattr(blocks, "LARGE", 1)
     monkeypatch.setattr(blocks, "_EDITS", 0)
-    one = [b"%032d" % number for number in range(50)]
+    one = [b"%0*d" % (32 + 5 * number, number) for number in range(50)]
+    one += [line + b"x" for line in one]
     _check_unequal(one, one[::-1])
     _check_unequal(one, [*one[30:], b"new", *one[:29]])
 
@@ -199,6 +205,34 @@ def test_a_large_list_in_another_order_and_case() -> None:
         ("detection-added", "New", ""),
         ("detection-removed", "Win.Test-29992", "signature-removed"),
     ]
+
+
+def test_a_large_list_in_capitals_and_in_its_order() -> None:
+    found = _database(30_000)
+    other = [line[:32].upper() + line[32:] for line in found]
+    assert changes({"a.hdb": b"".join(found)}, {"a.hdb": b"".join(other)}) == []
+    for place in (0, 15_000, 29_999):
+        changed = [*other[:place], b"%032X:5:New\n" % 5, *other[place + 1 :]]
+        seen = told(changes({"a.hdb": b"".join(found)}, {"a.hdb": b"".join(changed)}))
+        assert [(kind, weak) for kind, _, weak in seen] == [
+            ("detection-removed", "signature-removed"),
+            ("detection-added", ""),
+        ]
+
+
+@pytest.mark.parametrize("place", [0, 15_000, 29_999])
+@pytest.mark.parametrize("bad", [b"\x10", b"G", b"@", b"\x1a"])
+def test_folding_takes_no_other_byte_for_a_digit(place: int, bad: bytes) -> None:
+    """The bit that makes letters small makes digits of control characters: they are refused."""
+    found = _database(30_000)
+    digit = (bad[0] | 0x20).to_bytes(1, "big")
+    found[place] = digit + found[place][1:] if digit in b"0123456789abcdef" else found[place]
+    other = [line[:32].upper() + line[32:] for line in found]
+    other[place] = bad + other[place][1:]
+    with pytest.raises(ParseError):
+        changes({"a.hdb": b"".join(found)}, {"a.hdb": b"".join(other)})
+    with pytest.raises(ParseError):
+        changes({"a.hdb": b"".join(found)}, {"a.hdb": b"".join(reversed(other))})
 
 
 def test_more_changes_than_are_told_are_counted() -> None:
