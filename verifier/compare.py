@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from verifier.content import Buffer
 
 
+_DIGESTED = 16  # bytes digested while one is decoded
 PENDING = Problem("not-compared", "records", "What its records mean was not compared.")
 """On a member whose records wait for the others; taken away when they are compared."""
 
@@ -120,7 +121,7 @@ class _Comparison:
         member = Member(
             self.pair.path,
             verdict,
-            *of_both(self._facts, self.shipped, self.rebuilt, size),
+            *of_both(self._facts, self.shipped, self.rebuilt, size // _DIGESTED),
             count_groups_once(self.patches),
             tuple(differences),
             tuple(self.problems),
