@@ -65,13 +65,15 @@ def compare_pair(
         kept.drop()
 
 
-def identical(pair: Pair) -> Member | None:
+def identical(pair: Pair, digests: content.Digests | None = None) -> Member | None:
     """The finding on a pair whose bytes are the same; None if they are not. Parses nothing."""
     shipped, rebuilt = content.view(pair.shipped), content.view(pair.rebuilt)
     if not content.equal(shipped, rebuilt):
         return None
     kind = pair.role if pair.role == "encoded" else formats.recognise(shipped)
-    facts = FileFacts(content.sha256(shipped), len(shipped), kind)
+    digests = digests or content.Digests()
+    facts = FileFacts(digests.sha256(pair.shipped), len(shipped), kind)
+    digests.same(pair.shipped, pair.rebuilt)
     return Member(pair.path, Verdict.IDENTICAL, facts, facts)
 
 
@@ -97,6 +99,7 @@ class _Comparison:
         self.children: list[Child] = []
         self.records: Records | None = None
         self.lone: set[str] = set()
+        self.digests = content.Digests()
         self.entries: dict[bool, frozenset[tuple[str, str]]] = {}
         self.format, self.shipped, self.rebuilt = self._layouts(shipped, rebuilt)
         self.describer = Describer(self.format, self.shipped, self.rebuilt)
@@ -121,7 +124,7 @@ class _Comparison:
         member = Member(
             self.pair.path,
             verdict,
-            *of_both(self._facts, self.shipped, self.rebuilt, size // _DIGESTED),
+            *of_both(self._facts, self.pair.shipped, self.pair.rebuilt, size // _DIGESTED),
             count_groups_once(self.patches),
             tuple(differences),
             tuple(self.problems),
@@ -181,8 +184,8 @@ class _Comparison:
 
         return sigdb.family_at(self.settings.databases, path or self.pair.path, data)
 
-    def _facts(self, side: Side) -> FileFacts:
-        return FileFacts(content.sha256(side.data), len(side.data), self.format.name)
+    def _facts(self, ref: Ref) -> FileFacts:
+        return FileFacts(self.digests.sha256(ref), ref.length, self.format.name)
 
     def _span(self, aligned: Aligned) -> None:
         one, other = aligned.shipped, aligned.rebuilt
@@ -300,7 +303,7 @@ class _Comparison:
             Child(
                 *(child, codec, one.member, one.field),
                 *(one.offset, one.length, other.offset, other.length),
-                identical(child) if codec == "stored" else None,
+                identical(child, self.digests) if codec == "stored" else None,
             )
         )
 
