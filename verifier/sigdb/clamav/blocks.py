@@ -20,7 +20,6 @@ _EDITS = 4_096  # differences that are followed
 _STRIDE = 1 << 18  # bytes compared in one go
 _PREFIX = 8  # bytes of a key by which its lines are looked for
 _TELLING = 4  # fewer tell nothing
-_TINY = 64  # bytes
 
 
 class Unequal(NamedTuple):
@@ -45,7 +44,7 @@ def unequal(mine: Text, theirs: Text) -> Unequal:
     edits = _edits(mine.raw, theirs.raw)
     if edits is not None:
         return _as_sets(mine, theirs, *edits)
-    if min(len(mine.raw), len(theirs.raw)) > _TINY:
+    if mine.large and theirs.large:
         found = lines.alone(mine, theirs)
         if found is not None:
             return Unequal(_cut(mine, found[0]), _cut(theirs, found[1]), mine, found[0])
@@ -169,7 +168,7 @@ def _near(text: Text, scope: str, keys: set[bytes]) -> Iterator[tuple[int, bytes
     size = min(_PREFIX, min(map(len, keys), default=0))
     if not keys:
         return
-    if len(text.raw) < LARGE or size < _TELLING:
+    if not text.large or size < _TELLING:
         yield from _places(text.raw)
         return
     prefixes = sorted({key[:size] for key in keys})

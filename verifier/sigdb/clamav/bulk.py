@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from verifier.errors import ParseError
 from verifier.sigdb.base import Change
 from verifier.sigdb.clamav import blocks, checked, ignore, kinds, load, pairs, text
-from verifier.sigdb.clamav.lines import LARGE, Text, fold_digests
+from verifier.sigdb.clamav.lines import Text, fold_digests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,7 +132,7 @@ def _is_recased(mine: Text, theirs: Text, scope: str) -> bool:
 
     Such lists are compared in lower case at once; that only saves a comparison.
     """
-    if kinds.FIELDS[scope] != (b":", 0) or min(len(mine.raw), len(theirs.raw)) < LARGE:
+    if kinds.FIELDS[scope] != (b":", 0) or not (mine.large and theirs.large):
         return False
     one, other = (text.raw[: text.raw.rfind(b"\n", 0, _HEAD) + 1] for text in (mine, theirs))
     if len(one) != len(other) or blocks.split([one]) & blocks.split([other]):
@@ -143,7 +143,7 @@ def _is_recased(mine: Text, theirs: Text, scope: str) -> bool:
 
 def _folded(text: Text, scope: str) -> Text:
     """The lines, which are well-formed, with hex digits in lower case."""
-    if kinds.FIELDS[scope] == (b":", 0) and len(text.raw) >= LARGE:
+    if kinds.FIELDS[scope] == (b":", 0) and text.large:
         return fold_digests(text, kinds.DIGESTS)
     grammar = kinds.CAPITALS.get(scope)
     if grammar is None or not grammar.search(text.raw):
@@ -183,7 +183,7 @@ def _text(part: Part, kind: Kind) -> Text:
         raw = raw[: raw.rfind(b"\n") + 1]
     elif raw and not raw.endswith(b"\n"):
         raw += b"\n"
-    if len(raw) >= LARGE and (found := Text(raw)).plain(kind.limit):
+    if (found := Text(raw)).large and found.plain(kind.limit):
         return found
     if not raw:
         raise ParseError(f"{part.file.path}: a file without a line makes the engine refuse all", 0)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Words = NDArray[np.uint64]
 
 LARGE = 1 << 20  # bytes from which arrays are worth the time that numpy takes to load
+_SHORT = 8  # bytes; texts of shorter lines than that on average are no lists of signatures
 _STEP = 1 << 20  # bytes looked at in one go: what fits the processor's cache
 _LINES = 1 << 15  # lines taken in one go, likewise
 _WORD = 8
@@ -39,6 +40,11 @@ class Text:
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
+
+    @cached_property
+    def large(self) -> bool:
+        """Whether arrays are worth their time, and their memory: a word and more for each line."""
+        return len(self.raw) >= LARGE and len(self.raw) >= _SHORT * self.raw.count(b"\n")
 
     @cached_property
     def ends(self) -> Places:

@@ -54,7 +54,8 @@ def test_blocks_find_what_sets_find(
     """Followed side by side, and as arrays where that gives up: both as sets of lines."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "LARGE", 1)
-        patch.setattr(blocks, "_TINY", 8)
+        patch.setattr(lines, "LARGE", 8)
+        patch.setattr(lines, "_SHORT", 0)
         patch.setattr(blocks, "_WINDOW", window)
         patch.setattr(blocks, "_EDITS", edits)
         patch.setattr(lines, "_LINES", 3)
@@ -75,11 +76,42 @@ def test_lines_of_one_number_are_told_apart_by_their_bytes(
 
     monkeypatch.setattr(lines, "_numbers", numbers)
     monkeypatch.setattr(blocks, "LARGE", 1)
+    monkeypatch.setattr(lines, "LARGE", 1)
     monkeypatch.setattr(blocks, "_EDITS", 0)
     one = [b"%0*d" % (32 + 5 * number, number) for number in range(50)]
     one += [line + b"x" for line in one]
     _check_unequal(one, one[::-1])
     _check_unequal(one, [*one[30:], b"new", *one[:29]])
+
+
+def test_lines_of_one_number_in_one_text_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line is told from one of the same number that the other text has, or has beside it."""
+
+    def by_length(text: lines.Text, _key: int) -> lines.Words:
+        return (text.ends - text.starts).astype("uint64")
+
+    monkeypatch.setattr(lines, "_numbers", by_length)
+    monkeypatch.setattr(blocks, "LARGE", 1)
+    monkeypatch.setattr(lines, "LARGE", 1)
+    monkeypatch.setattr(blocks, "_EDITS", 0)
+    one = [b"a" * size for size in range(9, 150)]
+    for place in (0, 1, 70, 140):
+        for at in (0, 8, place + 8):
+            changed = one[place][:at] + b"b" + one[place][at + 1 :]
+            _check_unequal(one, [*one[place + 1 :], changed, *one[:place]])
+            _check_unequal(one, [*one[place:], changed, *one[:place]])
+            _check_unequal([*one[place:], changed, *one[:place]], one)
+
+
+def test_each_byte_of_a_line_is_compared() -> None:
+    for size in (*range(1, 20), 31, 32, 33, 63, 64, 65, 127, 128, 129, 191, 192, 193, 300):
+        line = bytes(b"a" * size)
+        others = [line[:at] + b"b" + line[at + 1 :] for at in range(size)]
+        mine, theirs = lines.Text(_text([line] * 80)), lines.Text(_text([*others, line] * 80))
+        here = lines.Text(_text([line] * 80)).ends[:1] * 0
+        for at in range(size):
+            assert not lines._same(mine, here, theirs, here + at)
+        assert lines._same(mine, here, theirs, here + size)
 
 
 @settings(deadline=None)
@@ -93,11 +125,12 @@ def test_lines_with_a_key_are_found_in_any_way(
     found = blocks.Unequal([], [], lines.Text(whole), [(len(_text(wrapped)), len(whole))])
     plain = blocks.with_keys(found, "hdb", keys)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "LARGE", 1)
+        patch.setattr(lines, "LARGE", 8)
+        patch.setattr(lines, "_SHORT", 0)
         patch.setattr(blocks, "_TELLING", 2)
         patch.setattr(lines, "_LINES", 3)
-        if len(whole) >= 8:
-            assert blocks.with_keys(found, "hdb", keys) == plain
+        again = found._replace(mine=lines.Text(whole))
+        assert blocks.with_keys(again, "hdb", keys) == plain
     assert plain.shared == {line for line in wrapped if kinds.key_of(line, "hdb") in keys}
     assert plain.rest == {line for line in wrapped[:3] if kinds.key_of(line, "hdb") in keys}
 
@@ -118,8 +151,10 @@ def test_a_key_is_looked_for_where_its_field_is(
     found = blocks.Unequal([], [], text, [])
     plain = blocks.with_keys(found, scope, keys)
     assert plain.shared >= set(all_lines[:5])
-    monkeypatch.setattr(blocks, "LARGE", 1)
-    assert blocks.with_keys(found, scope, keys) == plain
+    monkeypatch.setattr(lines, "LARGE", 1)
+    again = found._replace(mine=lines.Text(text.raw))
+    assert again.mine.large
+    assert blocks.with_keys(again, scope, keys) == plain
 
 
 @settings(deadline=None)
@@ -140,6 +175,17 @@ def test_digests_are_folded_and_nothing_else_is(
     heads = [line.partition(b":") for line in shown]
     assert folded.raw == _text([head.lower() + mark + rest for head, mark, rest in heads])
     assert folded.ends.tolist() == lines.Text(folded.raw).ends.tolist()
+
+
+def test_a_text_of_many_short_lines_makes_no_arrays() -> None:
+    """An array of the places of a million blank lines would take eight times their text."""
+    text = lines.Text(b"a\n" * lines.LARGE)
+    assert not text.large
+    other = lines.Text(b"b\n" * lines.LARGE)
+    assert blocks.unequal(text, other).lost == [b"a\n"]
+    assert not {"ends", "starts"} & (vars(text).keys() | vars(other).keys())
+    with pytest.raises(ParseError, match="blank line"):
+        changes({"a.hdb": b"\n" * lines.LARGE}, {"a.hdb": b"\n" * lines.LARGE})
 
 
 @pytest.mark.parametrize(
