@@ -81,6 +81,7 @@ class Format(NamedTuple):
     object): beside a file of this format, one of that format counts as one
     with nothing appended, and `layout` takes it.
     `unpacks` tells that `layout` unpacks a stream to find its end, which takes time.
+    `mapped` formats hold a program: what differs may be the same, laid out differently.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Format(NamedTuple):
     families: tuple[str, ...] = ()
     follows: frozenset[str] = frozenset()
     wraps: str = ""
+    mapped: bool = False
 
     @property
     def rules(self) -> tuple[str, ...]:
