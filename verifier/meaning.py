@@ -168,6 +168,9 @@ def _finding(change: Change) -> Finding:
 def _settle(settings: Settings, family: str, each: Open, changes: int | None) -> Patch | Refused:
     """The patch of the bytes between the equal ends of both sides' records, if a rule allows it.
 
+    The patch is without its data: they are the shipped bytes at its place, which may
+    be most of a large file, and the caller has them too.
+
     `changes` is None where the group could not be compared.
     """
     one, other = (
@@ -190,7 +193,7 @@ def _settle(settings: Settings, family: str, each: Open, changes: int | None) ->
         *(rule.id, rule.strength, records.FIELD),
         *(each.records.offset + start, len(mine)),
         *(each.records.rebuilt_offset + start, len(theirs)),
-        bytes(mine),
+        b"",
         accepted.evidence,
         accepted.free,
     )

@@ -10,10 +10,12 @@ import pytest
 
 from tests.cases.databases import ONE, TWO, declared
 from tests.support import STRICT, compare_bytes
-from verifier import check, pair, policy, run
+from verifier import check, content, pair, policy, run, unpack
 from verifier.commands.options import tolerated
 from verifier.errors import UsageError
+from verifier.formats.clamav import pack
 from verifier.model import Database, Policy, Report, Settings, Strength, Verdict
+from verifier.sigdb.collect import Collector, Opened, Source
 from verifier.spec.databases import load
 
 PASS = b"pass tcp any any -> any 80 (sid:3;)\n"
@@ -250,3 +252,35 @@ def test_files_of_one_engine_may_not_have_two_profiles(tmp_path: Path) -> None:
     )
     assert result.report.verdict is Verdict.INCONCLUSIVE
     assert "declared" in result.report.summary
+
+
+def test_a_payload_that_was_compared_is_not_unpacked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The collector finds the same files, under the same paths, as by laying all out anew."""
+    members = {"main.hdb": b"aa" * 16 + b":1:T.A\n", "main.ndb": b"N:0:*:aabbccdd\n"}
+    fields = pack.Fields("01 Jan 2024 00-00 +0000", 1, 2, 90, "b", 1_704_067_200)
+    (tmp_path / "main.cud").write_bytes(pack.pack("main", {**members, "COPYING": b"x"}, fields))
+    ref = content.of_file(str(tmp_path / "main.cud"))
+    source = Source("main.cud", ref, ref)
+    anew = Collector("clamav", (), (), str(tmp_path)).files([source], shipped=True)
+    assert {file.name: bytes(file.data) for file in anew} == members
+    payload = unpack.decode_child("deflate", ref._replace(offset=522, length=ref.length - 530),
+                                  str(tmp_path))  # fmt: skip
+    opened = [Opened("main.cud", ref, ref), Opened("main.cud!", payload, payload)]
+
+    def again(*_arguments: object) -> int:
+        pytest.fail("the payload was unpacked again")
+
+    monkeypatch.setattr("verifier.unpack.codecs.end_of", again)
+    found = Collector("clamav", (), opened, str(tmp_path)).files([source], shipped=True)
+    assert [(*file[:2], bytes(file.data), file.container) for file in found] == [
+        (*file[:2], bytes(file.data), file.container) for file in anew
+    ]
+
+
+def test_a_patch_of_records_holds_the_shipped_bytes(tmp_path: Path) -> None:
+    """They do not travel: whoever asked has them."""
+    result = _compare(tmp_path, {"a.rules": TWO + ONE}, {"a.rules": ONE + TWO})
+    (patch,) = result.report.members[0].patches
+    assert patch.data == (TWO + ONE)[patch.offset : patch.offset + patch.length] != b""

@@ -11,12 +11,14 @@ import typer
 
 from verifier import __version__
 from verifier.commands import check, compare, layout, rebuild, rules, verify
+from verifier.commands.light import Command, Group
 from verifier.errors import EXIT_INCONCLUSIVE, VerifierError
 
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 app = typer.Typer(
     name="verifier",
+    cls=Group,
     help="Is a shipped, signed artifact what its audited source builds? Answers with a proof.",
     epilog="Exit status: 0 identical or equivalent, 1 different, 2 wrong usage, 3 inconclusive.",
     no_args_is_help=True,
@@ -24,11 +26,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("verify", epilog=verify.EXAMPLES)(verify.command)
-app.command("compare", epilog=compare.EXAMPLES)(compare.command)
-app.command("rebuild", epilog=rebuild.EXAMPLES)(rebuild.command)
-app.command("check", epilog=check.EXAMPLES)(check.command)
-app.command("layout", epilog=layout.EXAMPLES)(layout.command)
+app.command("verify", cls=Command, epilog=verify.EXAMPLES)(verify.command)
+app.command("compare", cls=Command, epilog=compare.EXAMPLES)(compare.command)
+app.command("rebuild", cls=Command, epilog=rebuild.EXAMPLES)(rebuild.command)
+app.command("check", cls=Command, epilog=check.EXAMPLES)(check.command)
+app.command("layout", cls=Command, epilog=layout.EXAMPLES)(layout.command)
 app.add_typer(rules.app, name="rules")
 
 

@@ -132,6 +132,18 @@ KEYS = {
 }
 """What a line detects, roughly, in lower case: equal for any two lines that detect the same."""
 
+FIELDS = {
+    **dict.fromkeys(("hdb", "hdu", "fp", "imp"), (b":", 0)),
+    **dict.fromkeys(("mdb", "mdu"), (b":", 1)),
+    **dict.fromkeys(("ndb", "ndu", "sdb"), (b":", 3)),
+    **dict.fromkeys(("ldb", "ldu"), (b";", 2)),
+    "db": (b"=", 1),
+}
+"""Where a line's key starts: behind how many of which mark."""
+
+DIGESTS = (32, 40, 64)
+"""How many hex digits a hash may have."""
+
 _CAPITAL = rb"(?=[^:\n]*[A-F])[0-9a-fA-F?*{}()|!\[\]-]+"
 CAPITALS = {
     **dict.fromkeys(("hdb", "hdu", "fp", "imp"), re.compile(rb"^" + _CAPITAL, re.MULTILINE)),
