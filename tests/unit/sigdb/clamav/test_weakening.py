@@ -78,6 +78,12 @@ CHANGED = {
         _ldb(rest=b"(0|1)&2;aabbcc;ddeeff;112233"),
         "signature-narrowed",
     ),
+    "parentheses that bind to the left taken away": (
+        "ldb",
+        _ldb(rest=b"(0&1|2);aabbcc;ddeeff;112233"),
+        _ldb(rest=b"0&1|2;aabbcc;ddeeff;112233"),
+        "signature-narrowed",
+    ),
     "container size fixed": (
         "cdb",
         b"T:CL_TYPE_ZIP:*:*:*:*:*:*:*:*\n",
