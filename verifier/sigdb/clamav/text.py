@@ -58,11 +58,17 @@ def extension(file: File) -> str:
     return name.rpartition(".")[2] if "." in name else ""
 
 
-def split(file: File) -> Lines:
-    """Cut a file as the loader does; ParseError for a NUL, at which it would stop reading."""
+def split(file: File, limit: int = LINE) -> Lines:
+    """Cut a file as the loader does.
+
+    ParseError for a NUL, at which it would stop reading, and for a line of more than
+    `limit` bytes, be it a comment: what does not fit its buffer is the next line to it.
+    """
     raw = bytes(file.data)
     refuse_nul(raw, file)
     lines = raw.split(b"\n")
+    if max(map(len, lines)) > limit:
+        raise ParseError(f"{file.path}: a line is longer than {limit:,} bytes")
     rest = lines.pop()
     if b"\r" in raw:
         lines = [line.rstrip(b"\r") for line in lines]

@@ -88,6 +88,18 @@ CASES = {
         {"a.ign2": b"T.Two:" + WRONG + b"\nT.One\n", "b.ndb": _ndb(b"T.One")},
         REFUSED,
     ),
+    "carriage returns overwrite an inherited md5, loose": (
+        {"a.ign2": b"T.One:" + WRONG + b"\r\nT.L1\r\n", "b.ndb": _ndb(b"T.One")},
+        REFUSED,
+    ),
+    "carriage returns overwrite an inherited md5, in a container": (
+        {"a.cud": [("a.ign2", b"T.One:" + WRONG + b"\r\nT.One\r\n"), ("b.ndb", _ndb(b"T.One"))]},
+        REFUSED,
+    ),
+    "an entry that ends with a blank": (
+        {"a.ndb": _ndb(b"T.One"), "a.ign2": b"T.One \n"},
+        {"T.One"},
+    ),
     "longer bare entry in a container": (
         {"a.cud": [("a.ign2", b"T.X:" + WRONG + b"\nT.One\n"), ("b.ndb", _ndb(b"T.One"))]},
         REFUSED,

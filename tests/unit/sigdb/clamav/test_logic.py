@@ -1,4 +1,4 @@
-"""Logical expressions: clamscan on every combination of subsignatures decides what binds to what."""
+"""Logical expressions: what binds to what, decided by clamscan on every combination of parts."""
 
 from __future__ import annotations
 

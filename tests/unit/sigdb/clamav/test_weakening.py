@@ -127,6 +127,18 @@ CHANGED = {
     "maximum set": ("hdb", _hash(b"10", b":51"), _hash(b"10", b":51:100"), "levels-narrowed"),
     "engine narrowed": ("ldb", _ldb(), _ldb(b"Engine:81-255,Target:0"), "levels-narrowed"),
     "switch": ("cfg", b"PE:0xffff\n", b"PE:0xfffe\n", "configuration-changed"),
+    "switches reordered, of which the last holds": (
+        "cfg",
+        b"PE:0x0\nPE:0xffff\n",
+        b"PE:0xffff\nPE:0x0\n",
+        "configuration-changed",
+    ),
+    "switch overruled for some engines": (
+        "cfg",
+        b"PE:0x0:1:99\nPE:0xffff\n",
+        b"PE:0xffff\nPE:0x0:1:99\n",
+        "configuration-changed",
+    ),
     "switch gone": ("cfg", b"PE:0xffff\n#\n", b"#\n", "configuration-changed"),
     "switch added": ("cfg", b"", b"PE:0x0\n", "configuration-changed"),
     "ignore entry": ("ign2", b"X.Y\n", b"X.Y\nX.Z\n", "ignore-added"),
@@ -228,6 +240,17 @@ HARMLESS = {
         "pwdb",
         b"N;Target:0;0;secret\nM;Target:0;0;b\n",
         b"M;Target:0;0;b\nN;Target:0;0;secret\n",
+    ),
+    "a switch that a later one overrules": ("cfg", b"PE:0x0\nPE:0xffff\n", b"PE:0xffff\n"),
+    "order of switches of two modules": (
+        "cfg",
+        b"PE:0x0\nELF:0x0\n",
+        b"ELF:0x0\nPE:0x0\n",
+    ),
+    "a switch in two lines for neighbouring levels": (
+        "cfg",
+        b"PE:0x1:1:99\nPE:0x1:100:300\n",
+        b"PE:0x1:1:300\n",
     ),
     "password in hex": ("pwdb", b"N;Target:0;0;ab\n", b"N;Target:0;1;6162\n"),
 }
