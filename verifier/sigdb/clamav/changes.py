@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verifier.sigdb.clamav import bulk, kinds, load, pairs, profile, text
+from verifier.sigdb.clamav import bulk, kinds, load, pairs, profile, protection, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +32,7 @@ def changes(rebuilt: Files, shipped: Files, options: Options) -> list[Change]:
     chosen = profile.of(options)
     old, new = load.side(rebuilt, chosen), load.side(shipped, chosen)
     found = [*bulk.changes(old, new, chosen), *_small(old, new, shipped, chosen)]
+    found += protection.changes(old, new, chosen)
     return sorted(found, key=lambda item: (not item.weakening, item.where, item.kind))
 
 

@@ -126,6 +126,8 @@ def file_records(file: File) -> Iterator[tuple[bytes, Record]]:
 
 
 def _other(file: File, ending: str) -> Iterator[tuple[bytes, Record]]:
+    if file.container and ending in kinds.SWALLOWING:
+        raise ParseError(f"{file.path}: the engine loads no such member, nor any that follows it")
     try:
         if ending == kinds.CERTIFICATES:
             yield from trust.certificates(text.split(file).lines)
