@@ -177,11 +177,18 @@ def effective(found: Side, profile: Profile, scopes: frozenset[str] | None = Non
             (silenced if off else loaded).append(kept)
             if len(loaded) + len(silenced) > text.RECORDS:
                 raise LimitError(f"More than {text.RECORDS:,} records to be compared one by one.")
-        if part.scope in _NEVER_EMPTY and len(loaded) == before:
+        if part.scope in _NEVER_EMPTY and not any(
+            profile.levels or _is_ours(record) for record in loaded[before:]
+        ):
             raise ParseError(f"{part.file.path}: without an entry that counts, it is refused", 0)
     if scopes is None or "ign" in scopes:
         loaded += found.entries
     return Loaded(switches.in_force(filetypes.ordered(loaded)), silenced)
+
+
+def _is_ours(record: Record) -> bool:
+    levels = record.value("levels")
+    return not text.foreign((("levels", levels),) if levels else ())
 
 
 def dropped(found: Side, profile: Profile) -> Iterator[Record]:

@@ -13,7 +13,7 @@ import re
 from verifier.errors import ParseError
 
 _TOKEN = re.compile(
-    r"(?P<set>\[\^?\]?(?:\\.|\[:\^?[a-z]+:\]|[^\]\[\\]|\[(?![:.=]))*+\])"
+    r"(?P<set>\[\^?+\]?+(?:\\.|\[:\^?[a-z]+:\]|[^\]\[\\]|\[(?![:.=]))*+\])"
     r"|\(\?(?:(?P<behind><[=!])|(?P<plain>[:=!>])|P?<(?P<name>[A-Za-z_]\w{0,31})>"
     r"|[imsU]{0,4}(?:-[imsU]{1,4})?(?:(?P<flagged>:)|(?P<flags>\))))"
     r"|(?P<open>\((?![?*]))|(?P<close>\))|(?P<bar>\|)"

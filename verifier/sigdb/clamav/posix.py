@@ -11,7 +11,7 @@ import re
 from verifier.errors import ParseError
 
 _PIECE = re.compile(
-    r"(?P<set>\[\^?\]?(?:\[:[a-z]+:\]|[^\]\[]|\[(?![:.=]))*+\])|(?P<open>\()|(?P<close>\))"
+    r"(?P<set>\[\^?+\]?+(?:\[:[a-z]+:\]|[^\]\[]|\[(?![:.=]))*+\])|(?P<open>\()|(?P<close>\))"
     r"|(?P<bar>\|)|(?P<repeat>[*+?]|\{[0-9]{1,3}(?:,[0-9]{0,3})?\})|(?P<anchor>[\^$])"
     r"|(?P<atom>\\.|[^\\\[{])",
     re.DOTALL,

@@ -150,3 +150,11 @@ def test_an_ignore_entry_that_names_a_file_of_rules() -> None:
     ignored: Database = {"a.ign2": b"a.yar\n"}
     found = changes({**ignored, "a.yar": YARA}, {**ignored, "a.yar": YARA.replace(b"ONE", b"XXX")})
     assert [item.weakening for item in found] == ["signature-changed"]
+
+
+def test_file_types_for_other_engines_alone(tmp_path: Path) -> None:
+    types = b"0:0:4d5a:MZ:CL_TYPE_ANY:CL_TYPE_MSEXE"
+    shipped: Database = {**CAUGHT, "a.ftm": types + b":1:100\n"}
+    assert scan(tmp_path, shipped) == REFUSED
+    with pytest.raises(ParseError, match="without an entry that counts"):
+        changes({**CAUGHT, "a.ftm": types + b"\n"}, shipped)
