@@ -26,6 +26,7 @@ FAMILY = Family(
         "timestamp, author, compiler and declared line length of bytecode, and its source lines",
         "what stands behind the last newline of a container's member: the loader drops it",
     ),
+    together="folder",
     changes=changes.changes,
     engine=sample.ENGINE,
     sample=sample.sample,

@@ -157,7 +157,7 @@ def _raw(part: Part, kind: Kind) -> bytes:
     """A file as the loader reads it: whole lines, no comments, no carriage returns at ends."""
     raw = bytes(part.file.data)
     text.refuse_nul(raw, part.file)
-    if part.file.container:
+    if text.contained(part.file):
         raw = raw[: raw.rfind(b"\n") + 1]
     elif raw and not raw.endswith(b"\n"):
         raw += b"\n"

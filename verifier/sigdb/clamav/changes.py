@@ -50,12 +50,12 @@ def _small(old: Side, new: Side, shipped: Files, chosen: profile.Profile) -> Ite
 
 def _unpacked(old: Side, before: load.Loaded, shipped: Files) -> Iterator[Record]:
     """Records of source files of a kind that the packer leaves out, and that is not shipped."""
-    if not any(file.container for file in shipped):
+    if not any(map(text.contained, shipped)):
         return
     there = {text.extension(file) for file in shipped}
     paths = {
         part.file.path
         for part in old.parts
-        if text.extension(part.file) in kinds.NOT_PACKED - there and not part.file.container
+        if text.extension(part.file) in kinds.NOT_PACKED - there and not text.contained(part.file)
     }
     yield from (record for record in before.records if record.place[0] in paths)

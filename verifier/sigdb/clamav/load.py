@@ -103,7 +103,7 @@ def ignore_records(file: File) -> Iterator[tuple[ignore.Entry, Record]]:
     raw = bytes(file.data)
     text.refuse_nul(raw, file)
     try:
-        entries = list(ignore.entries(raw, contained=bool(file.container)))
+        entries = list(ignore.entries(raw, contained=text.contained(file)))
     except ParseError as error:
         raise ParseError(f"{file.path}: {error}") from error
     at = 0
@@ -126,7 +126,7 @@ def file_records(file: File) -> Iterator[tuple[bytes, Record]]:
 
 
 def _other(file: File, ending: str) -> Iterator[tuple[bytes, Record]]:
-    if file.container and ending in kinds.SWALLOWING:
+    if text.contained(file) and ending in kinds.SWALLOWING:
         raise ParseError(f"{file.path}: the engine loads no such member, nor any that follows it")
     try:
         if ending == kinds.CERTIFICATES:
@@ -209,7 +209,7 @@ def dropped(found: Side, profile: Profile) -> Iterator[Record]:
 
 def ends_open(file: File) -> bool:
     """Whether the last line of a container's member has no newline."""
-    return bool(file.container) and file.data[-1:] not in {b"", b"\n"}
+    return text.contained(file) and file.data[-1:] not in {b"", b"\n"}
 
 
 def is_ignored(ignored: ignore.Ignored, part: Part, line: bytes, record: Record) -> bool:

@@ -27,7 +27,7 @@ _COMPARE = re.compile(
     r"#[<>=](?:0x[0-9a-fA-F]{1,16}|[0-9]{1,19})(?:,[<>=](?:0x[0-9a-fA-F]{1,16}|[0-9]{1,19}))?\)"
 )
 _FUZZY = re.compile(r"fuzzy_img#[0-9a-fA-F]{16}(?:#[0-9]{1,3})?")
-_REGEX = re.compile(r"(?:([^:/]*):)?([^:/]+)/(.+)/([grimsxAEU]*)")
+_REGEX = re.compile(r"(?:([^:/]*):)?([^:/]+)/((?:[^/]|(?<=\\)/)+)/([grimsxAEU]*)")
 _MODIFIERS = re.compile(r"[ifwa]+")
 
 

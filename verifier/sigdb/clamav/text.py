@@ -34,6 +34,8 @@ FILE_TYPES = frozenset(f"CL_TYPE_{name}" for name in _FILE_TYPES.split())
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _HEX_CLASS = re.compile(r"\([BLW]\)")
 
+_CONTAINERS = frozenset({"cvd", "cld", "cud", "clamav-tar"})
+
 Body = tuple[tuple[str, str], ...]
 
 
@@ -45,6 +47,11 @@ class Lines(NamedTuple):
 
     lines: list[bytes]
     dropped: bytes | None
+
+
+def contained(file: File) -> bool:
+    """Whether a file is a member of a database container; one in a mere archive is unpacked."""
+    return file.container in _CONTAINERS
 
 
 def base_name(file: File) -> str:
@@ -74,7 +81,7 @@ def split(file: File, limit: int = LINE) -> Lines:
         lines = [line.rstrip(b"\r") for line in lines]
     if not rest:
         return Lines(lines, None)
-    if file.container:
+    if contained(file):
         return Lines(lines, rest)
     lines.append(rest.rstrip(b"\r"))
     return Lines(lines, None)

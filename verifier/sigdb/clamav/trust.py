@@ -85,6 +85,6 @@ def opaque(file: File) -> list[Record]:
     place = (file.path, 0, len(file.data))
     scope = text.extension(file)
     scope = "yar" if scope == "yara" else scope
-    loaded = (("loaded", "no: it is in a container"),) if file.container else ()
+    loaded = (("loaded", "no: it is in a container"),) if text.contained(file) else ()
     body = (("sha256", digest), *loaded)
     return [Record(scope, text.base_name(file), body, Effect.DETECT, place)]
