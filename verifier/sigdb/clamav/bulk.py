@@ -185,14 +185,11 @@ def _at_its_place(error: ParseError, part: Part) -> ParseError:
 def _without_ignored(
     ignored: ignore.Ignored, part: Part, raw: bytes, silenced: list[bytes]
 ) -> bytes:
-    names = ignored.names(part.ignored)
     off: set[bytes] = set()
     lines = raw.split(b"\n")
     for line in lines:
         name = kinds.name_of(line, part.scope)
-        if (name in names or ignore.normal(name) in names) and ignored.covers(
-            name, line, part.ignored
-        ):
+        if ignored.knows(name) and ignored.covers(name, line, part.ignored):
             off.add(line)
     silenced += sorted(off)
     return b"\n".join(line for line in lines if line not in off) if off else raw

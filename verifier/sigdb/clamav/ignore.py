@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.errors import ParseError
@@ -93,32 +94,33 @@ class Ignored:
     """All entries loaded so far. `at` tells how many had been loaded when a file was read."""
 
     def __init__(self) -> None:
-        self._entries: dict[bytes, list[tuple[int, int, str]]] = {}
+        # By name: how many entries had been loaded, and which MD5 counts from then on.
+        self._entries: dict[bytes, tuple[list[int], list[str]]] = {}
+        self._ranks: dict[bytes, int] = {}
         self._blocks: set[int] = set()
         self.count = 0
 
     def add(self, entry: Entry) -> None:
         """Load one more entry."""
         self.count += 1
-        found = self._entries.setdefault(entry.name, [])
-        found.append((self._rank(entry.name), self.count, entry.md5))
+        rank = self._rank(entry.name)
+        if rank > self._ranks.get(entry.name, -1):
+            self._ranks[entry.name] = rank
+            counts, md5s = self._entries.setdefault(entry.name, ([], []))
+            counts.append(self.count)
+            md5s.append(entry.md5)
 
-    def names(self, at: int) -> set[bytes]:
-        """Names that may be switched off for a file read after `at` entries."""
-        if at == self.count:
-            return set(self._entries)
-        return {
-            name
-            for name, found in self._entries.items()
-            if any(number <= at for _, number, _ in found)
-        }
+    def knows(self, name: bytes) -> bool:
+        """Whether any entry is about a name, whenever it was loaded."""
+        return name in self._entries or normal(name) in self._entries
 
     def covers(self, name: bytes, line: bytes, at: int) -> bool:
         """Whether a signature is switched off that was read after `at` entries."""
-        found = [item for item in self._entries.get(normal(name), ()) if item[1] <= at]
-        if not found:
+        counts, md5s = self._entries.get(normal(name), ((), ()))
+        place = bisect_right(counts, at)
+        if not place:
             return False
-        md5 = max(found, key=lambda item: (item[0], -item[1]))[2]
+        md5 = md5s[place - 1]
         return not md5 or hashlib.md5(line, usedforsecurity=False).hexdigest() == md5
 
     def _rank(self, name: bytes) -> int:

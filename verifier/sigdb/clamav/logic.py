@@ -10,7 +10,7 @@ input decides how deep it nests.
 from __future__ import annotations
 
 import re
-from itertools import product
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.errors import ParseError
@@ -23,6 +23,7 @@ _PIECE = re.compile(
     r"|[0-9]{1,2}(?:[=<>][0-9]{1,9}(?:,[0-9]{1,9})?)?"
 )
 _ATOMS = 12  # up to which implication is decided by trying all values
+_LONGEST = 2_000  # pieces of two expressions up to which it is decided at all
 _DEPTH = 64
 MAX_SUBSIGNATURES = 64
 
@@ -50,6 +51,7 @@ class _Group:
         return [*whole[:-last], *self.operators[-2::-1], *whole[-last:], self.operators[-1]]
 
 
+@lru_cache(maxsize=256)
 def parse(text: str) -> Logic:
     """Parse an expression; ParseError where it is none."""
     groups = [_Group()]
@@ -95,16 +97,14 @@ def implies(one: Logic, other: Logic, mine: Sequence[str], theirs: Sequence[str]
 
     False also where it cannot be told. Equal subsignatures are equal by text.
     """
+    if len(one.postfix) + len(other.postfix) > _LONGEST:
+        return (one.postfix, tuple(mine)) == (other.postfix, tuple(theirs))
     left, right = _named(one, mine), _named(other, theirs)
     atoms = sorted({piece for piece in (*left, *right) if piece not in {"&", "|"}})
     if len(atoms) > _ATOMS:
         return left == right
-    return all(
-        _value(right, values) or not _value(left, values)
-        for values in (
-            dict(zip(atoms, row, strict=True)) for row in product((False, True), repeat=len(atoms))
-        )
-    )
+    tables = dict(zip(atoms, _columns(len(atoms)), strict=True))
+    return not _table(left, tables) & ~_table(right, tables)
 
 
 def _named(logic: Logic, subs: Sequence[str]) -> tuple[str, ...]:
@@ -122,15 +122,22 @@ def _named(logic: Logic, subs: Sequence[str]) -> tuple[str, ...]:
     return tuple(stack[0])
 
 
-def _value(postfix: Iterable[str], values: Mapping[str, bool]) -> bool:
-    stack: list[bool] = []
+@cache
+def _columns(count: int) -> tuple[int, ...]:
+    """For each of `count` atoms its table of truth: a bit for each set of values."""
+    rows = range(1 << count)
+    return tuple(sum(1 << row for row in rows if row >> place & 1) for place in range(count))
+
+
+def _table(postfix: Iterable[str], tables: Mapping[str, int]) -> int:
+    stack: list[int] = []
     for piece in postfix:
         if piece == "&":
             right, left = stack.pop(), stack.pop()
-            stack.append(left and right)
+            stack.append(left & right)
         elif piece == "|":
             right, left = stack.pop(), stack.pop()
-            stack.append(left or right)
+            stack.append(left | right)
         else:
-            stack.append(values[piece])
+            stack.append(tables[piece])
     return stack[0]
