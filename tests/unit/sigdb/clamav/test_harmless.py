@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.sigdb.clamav.engine import changes
+from tests.unit.sigdb.clamav.engine import MD5, changes
 from tests.unit.sigdb.clamav.lines import (
     CERT,
     KEEP,
