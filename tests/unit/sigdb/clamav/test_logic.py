@@ -56,6 +56,7 @@ def test_operators_bind_as_the_engine_has_them(tmp_path: Path) -> None:
         for number, row in enumerate(rows)
     }
     found = scan_all(tmp_path, {"a.ldb": b"".join(lines)}, samples)
+    assert found is not None
     for number, expression in enumerate(known):
         for (name, said), row in zip(sorted(found.items()), rows, strict=True):
             assert (f"T.{number:03}" in said) == _true(expression, row), (expression, name)
