@@ -95,7 +95,7 @@ class Collector:
 
     def _walk(self, pair: Pair, *, shipped: bool) -> Iterator[File]:
         data = content.view(pair.shipped)
-        kind = formats.of_role(pair.role) or formats.sniff(data)
+        kind = formats.of_member(pair, data)
         if self._belongs(pair, kind):
             yield File(pair.path, sigdb.file_name(pair.path), data, _container(pair))
             return
