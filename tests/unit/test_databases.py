@@ -75,6 +75,23 @@ CAUGHT = b"T.One:0:*:aabbccddeeff\n"
 KEPT = b"T.Kept:0:*:112233445566\n"
 
 
+def test_a_list_is_known_however_long_its_first_comment_is(tmp_path: Path) -> None:
+    """One that both sides have, and that nobody read, hid what it switches off."""
+    licence = b"#" + b"x" * 80 + b"\n"
+    listed = {"a.ign2": licence * 99 + b"An Old Name\nT.Switched\n"}
+    renamed = CAUGHT.replace(b"T.One", b"T.Switched")
+    result = _compare(
+        tmp_path, {"a.ndb": KEPT + renamed, **listed}, {"a.ndb": KEPT + CAUGHT, **listed}
+    )
+    assert [each[1:] for each in _told(result.report)] == [("detection-removed", "a.ndb: T.One")]
+
+
+def test_switches_of_the_engine_are_compared_by_meaning(tmp_path: Path) -> None:
+    result = _compare(tmp_path, {"daily.cfg": b"PE:0x0\n"}, {"daily.cfg": b"# all\nPE:0xffff\n"})
+    (found,) = result.report.members[0].differences
+    assert (found.kind, found.weakening) == ("setting-changed", "configuration-changed")
+
+
 MOVED = {
     # a record that moves, and one that stays in each of two files
     "ndb": (CAUGHT, KEPT, KEPT.replace(b"Kept", b"Other")),
