@@ -20,7 +20,7 @@ FAMILY = Family(
     volatile=(
         "comments, and carriage returns at the end of lines",
         "the case of hex digits, and leading zeros of numbers",
-        "repeated lines, and the order of lines outside ign, ign2, crb and ftm",
+        "repeated lines, and the order of lines outside ign, ign2, crb, ftm and cfg",
         "the file of a signature, within formats of one loader (hdb and hsb, fp and sfp …)",
         "comments of certificates (crb)",
         "timestamp, author, compiler and declared line length of bytecode, and its source lines",
