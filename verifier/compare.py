@@ -140,9 +140,7 @@ class _Comparison:
         return Outcome(member, tuple(self.children), self.records, lone, images)
 
     def _layouts(self, shipped: Buffer, rebuilt: Buffer) -> tuple[Format, Side, Side]:
-        kinds = [
-            formats.of_role(self.pair.role) or formats.sniff(data) for data in (shipped, rebuilt)
-        ]
+        kinds = [formats.of_member(self.pair, data) for data in (shipped, rebuilt)]
         if all(kind is raw.FORMAT for kind in kinds) and (family := self._family(shipped, rebuilt)):
             kinds = [records.of(family)] * 2
         for kind in kinds:

@@ -16,7 +16,7 @@ from verifier.model import Difference, Patch, Problem, Records, Ref, Settings
 from verifier.settle_stream import settle_alone
 from verifier.sigdb import difference
 from verifier.sigdb.base import Change
-from verifier.sigdb.collect import Collector, Opened, Source
+from verifier.sigdb.collect import Collector, Opened, Source, by_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -123,6 +123,20 @@ def _changes(settings: Settings, request: MeaningRequest) -> tuple[list[Change],
 
 
 def _compared(
+    family: Family, rebuilt: Sequence[File], shipped: Sequence[File], options: Options
+) -> list[Change]:
+    if family.together != "folder":
+        return _changed(family, rebuilt, shipped, options)
+    before, after = by_folder(rebuilt), by_folder(shipped)
+    found = [
+        change
+        for folder in sorted({*before, *after})
+        for change in _changed(family, before.get(folder, ()), after.get(folder, ()), options)
+    ]
+    return sorted(found, key=lambda change: not change.weakening)
+
+
+def _changed(
     family: Family, rebuilt: Sequence[File], shipped: Sequence[File], options: Options
 ) -> list[Change]:
     if family.changes is not None:

@@ -91,6 +91,17 @@ def of_role(role: str) -> Format | None:
     return named(role) if role in ROLES else None
 
 
+def of_member(pair: Pair, data: Buffer) -> Format:
+    """The format of a file where it stands: by its role or its container, else by content.
+
+    The payload of a ClamAV database is the archive that ClamAV's packer writes, or a
+    malformed one: another kind of tar the loader may read otherwise than we.
+    """
+    if pair.ancestors[-1:] == ("cvd",):
+        return named("clamav-tar")
+    return of_role(pair.role) or sniff(data)
+
+
 def role_in(pair: Pair, container: Format, member: str) -> str:
     """The role of `member` in a container at `pair`; empty for ordinary members."""
     if container.name not in {"tar", "zip", "clamav-tar"}:

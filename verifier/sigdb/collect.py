@@ -56,6 +56,15 @@ class Opened(NamedTuple):
     rebuilt: Ref
 
 
+def by_folder(files: Sequence[File]) -> dict[str, list[File]]:
+    """The files by the folder that they, or the databases that hold them, lie in."""
+    found: dict[str, list[File]] = {}
+    for file in files:
+        place = file.path.rpartition("!/")[0] if file.container in DATABASES else file.path
+        found.setdefault(place.rpartition("/")[0], []).append(file)
+    return found
+
+
 class Collector:
     """Finds the files of `family` in one side of what is compared.
 
@@ -88,7 +97,7 @@ class Collector:
 
     def _walk(self, pair: Pair, *, shipped: bool) -> Iterator[File]:
         data = content.view(pair.shipped)
-        kind = formats.of_role(pair.role) or formats.sniff(data)
+        kind = formats.of_member(pair, data)
         if self._belongs(pair, kind):
             yield File(pair.path, sigdb.file_name(pair.path), data, _container(pair))
             return

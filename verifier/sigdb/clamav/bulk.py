@@ -179,7 +179,7 @@ def _text(part: Part, kind: Kind) -> Text:
     """A file as the loader reads it: whole lines, no comments, no carriage returns at ends."""
     raw = bytes(part.file.data)
     text.refuse_nul(raw, part.file)
-    if part.file.container:
+    if text.contained(part.file):
         raw = raw[: raw.rfind(b"\n") + 1]
     elif raw and not raw.endswith(b"\n"):
         raw += b"\n"
@@ -209,14 +209,11 @@ def _at_its_place(error: ParseError, part: Part) -> ParseError:
 def _without_ignored(
     ignored: ignore.Ignored, part: Part, text: Text, silenced: list[bytes]
 ) -> Text:
-    names = ignored.names(part.ignored)
     off: set[bytes] = set()
     lines = text.raw.split(b"\n")
     for line in lines:
         name = kinds.name_of(line, part.scope)
-        if (name in names or ignore.normal(name) in names) and ignored.covers(
-            name, line, part.ignored
-        ):
+        if ignored.knows(name) and ignored.covers(name, line, part.ignored):
             off.add(line)
     silenced += sorted(off)
     return Text(b"\n".join(line for line in lines if line not in off)) if off else text

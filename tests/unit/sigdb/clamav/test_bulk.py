@@ -373,6 +373,7 @@ def test_names_decide_only_where_contents_agree() -> None:
         "a.ftm": b"0:0:aa:n:CL_TYPE_ANY:CL_TYPE_ZIP\n", "a.pwdb": b"N;Target:0;0;a\n",
         "a.idb": b"T:a:b:" + b"0" * 124 + b"\n", "a.cdb": b"T:*:*:*:*:*:*:*:*:*\n",
         "a.zmd": b"T:0:*:*:*:*:*:*:*\n", "a.gdb": b"S:P:aabbccdd\n",
+        "a.cfg": b"PE:0x1\n",
     }  # fmt: skip
     for name, data in good.items():
         assert FAMILY.accepts(name, memoryview(data)), name
@@ -382,7 +383,7 @@ def test_names_decide_only_where_contents_agree() -> None:
         assert not FAMILY.accepts(name, memoryview(b""))
     wrong = {
         "a.pdb": b"Microsoft C/C++ MSF 7.00\r\n\x1aDS\0", "b.pdb": b"HEADER    HYDROLASE\n",
-        "a.mdb": b"\0\1\0\0Standard Jet DB\0", "a.db": b"T=aabbcc\n", "a.cfg": b"PE:0x1\n",
+        "a.mdb": b"\0\1\0\0Standard Jet DB\0", "a.db": b"T=aabbcc\n", "a.cfg": b"PE:1\n",
         "a.info": b"ClamAV-VDB:\n", "a.cat": b"0\x82", "a.yar": b"rule a{}", "a.ioc": b"<ioc/>",
         "a.fp": b"int main;\n", "a.ndb": b"<xml>\n", "a.imp": b"import x\n", "hdb": MD5 + b":5:T\n",
     }  # fmt: skip
