@@ -17,6 +17,7 @@ LAYERS = (
     {"checks"},
     {"unpack"},
     {"sigdb"},
+    {"semantic"},
     {"ruleset", "align"},
     {"policy", "settle", "settle_stream", "describe", "lint"},
     {"compare", "meaning", "release"},

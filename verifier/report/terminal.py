@@ -75,6 +75,8 @@ def _weakens(member: Member) -> bool:
 def _member(member: Member, verbose: bool) -> Iterator[tuple[str, str]]:
     kind = f" ({member.shipped.format})" if member.shipped else ""
     yield f"bold {_COLOURS[member.verdict]}", f"{member.verdict.upper():<12} {member.path}{kind}"
+    if member.summary and len(member.differences) > 1:
+        yield "bold", f"    {member.summary}"
     limit = len(member.differences) if verbose else _SHOWN
     first_weaker = sorted(member.differences, key=lambda item: not item.weakening)
     for difference in first_weaker[:limit]:

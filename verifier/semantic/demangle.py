@@ -1,0 +1,36 @@
+"""C++ (Itanium, Microsoft) and Rust names as their authors wrote them, by LLVM's demanglers."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from verifier.formats.base import text
+
+_LONGEST: Final = 1_000  # characters of a name that is demangled
+_MICROSOFT: Final = 300
+_REFERENCES: Final = 24  # to earlier parts; each may double what a name expands to
+_SHOWN: Final = 300  # characters of the result
+_REFERENCE = re.compile(r"[STB][0-9A-Za-z]{0,4}_")
+_RUST_HASH = re.compile(r"::h[0-9a-f]{16}(?= |$|@)")
+
+
+@lru_cache(maxsize=4096)
+def demangled(name: str) -> str:
+    """The name in the language's own terms; as it is where it is none, or expands too far."""
+    if not name.startswith(("_Z", "_R", "?", "__Z")) or len(name) > _LONGEST:
+        return name
+    if len(name) > _MICROSOFT and name[0] == "?":
+        return name
+    if len(_REFERENCE.findall(name)) > _REFERENCES:
+        return name
+    import pycxxfilt  # noqa: PLC0415 - for images with such names alone
+
+    try:
+        found = pycxxfilt.demangle(name)
+    except ValueError:
+        return name
+    if not found:
+        return name
+    return text(_RUST_HASH.sub("", found)[:_SHOWN].encode("utf-8", "backslashreplace"))
