@@ -83,7 +83,7 @@ def _candidates(side: Side, labels: set[str]) -> Iterator[tuple[str, bytes]]:
 
 def _read(raw: bytes) -> list[Certificate]:
     """The certificates that `raw` begins with, one after the other; none for other content."""
-    blobs = []
+    blobs: list[bytes] = []
     at = 0
     while raw[at : at + 2] == b"\x30\x82" and len(blobs) < _MOST:
         size = 4 + int.from_bytes(raw[at + 2 : at + 4], "big")

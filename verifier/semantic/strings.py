@@ -1,5 +1,6 @@
 """Texts that one image alone holds: keys, addresses, commands and paths first.
 
+Texts of Go and Rust run into each other, so those that look like nothing are left out there.
 Looked for in sections that differ and hold data, between the parts that both
 sides have alike: as C strings, in PE images also as UTF-16, and what looks like
 an address or a key anywhere, since Go and Rust end their texts with nothing.
@@ -18,7 +19,9 @@ from verifier.formats.pe.meaning import imports
 from verifier.formats.pe.symbols import exports
 from verifier.limits import MIB
 from verifier.model import Difference
+from verifier.semantic import golang, rust
 from verifier.semantic.parts import Part, changed, is_elf, parts
+from verifier.semantic.rust import SOURCE
 from verifier.semantic.wording import NATURES, nature, quoted
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ _BODY: Final = re.compile(rb"[\x21\x23-\x26\x28-\x3b\x3d\x3f-\x5b\x5d-\x5f\x61-\
 _PROBE: Final = 24
 _EDGE: Final = 4096  # how far a text may reach into the part that both sides have
 _SKIPPED: Final = (".debug", ".gnu_debug", ".eh_frame", ".comment", ".rsrc", ".reloc", ".pdata")
-_TABLES: Final = (".gopclntab", ".xdata", ".idata", ".edata", ".note", ".dep-v0", ".go.buildinfo")
+_TABLES: Final = (".gopclntab", ".xdata", ".idata", ".edata", ".note", ".dep-v0", ".go.")
 
 
 class _Found(NamedTuple):
@@ -104,6 +107,7 @@ def _texts(
     shipped: Side, rebuilt: Side, pairs: list[tuple[Part | None, Part | None]]
 ) -> tuple[dict[str, _Found], dict[str, _Found]]:
     results: tuple[dict[str, _Found], dict[str, _Found]] = ({}, {})
+    together = any(golang.is_go(side) or rust.is_rust(side) for side in (shipped, rebuilt))
     named = _named(shipped) | _named(rebuilt)
     wide = not is_elf(shipped)
     for pair in pairs:
@@ -116,9 +120,15 @@ def _texts(
             if each is not None and raw:
                 first, last = _whole(raw, start, len(raw) - end)
                 _collect(result, each, raw[first:last], first, wide)
-    return tuple(  # type: ignore[return-value]
-        {key: item for key, item in found.items() if key not in named} for found in results
+    one, other = (
+        {
+            key: item
+            for key, item in found.items()
+            if key not in named and (not together or nature(key))
+        }
+        for found in results
     )
+    return one, other
 
 
 def _named(side: Side) -> set[str]:
@@ -127,7 +137,8 @@ def _named(side: Side) -> set[str]:
         return set()
     image: Image = side.layout.info
     imported = {part for name in imports(side.data, image) for part in name.split("!")}
-    return imported | exports(side.data, image).keys()
+    of_go = {name.decode("utf-8", "replace") for name in golang.functions(side) or ()}
+    return imported | exports(side.data, image).keys() | of_go
 
 
 def _whole(raw: bytes, start: int, end: int) -> tuple[int, int]:
@@ -144,7 +155,7 @@ def _collect(result: dict[str, _Found], each: Part, raw: bytes, base: int, wide:
     for count, match in enumerate(_PLAIN.finditer(raw)):
         if count >= _TEXTS:
             break
-        if _GROUP.match(match[0]):
+        if _GROUP.match(match[0]) or SOURCE.search(match[0]):
             continue
         if _LETTERS.search(match[0]) or nature(match[0].decode("ascii")):
             found = _Found(each.offset + base + match.start(), each.label, match[0])

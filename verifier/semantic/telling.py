@@ -6,6 +6,7 @@ thousand moved bytes.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
@@ -21,12 +22,12 @@ _ORDER: Final = (
     ("import", "needed", "initialiser", "tls-callback", "interpreter", "run-path"),
     ("hardening", "section-permissions", "segment-permissions", "mode", "owner"),
     ("certificate", "entropy"),
-    ("string!",),  # one that names an address, a key, a command or a path
     ("dependency",),
+    ("string!",),  # one that names an address, a key, a command or a path
     ("function", "type", "export", "symbol-version", "delay-import", "dynamic-tag", "relocation"),
     ("resource", "text", "string"),
     ("debug-lines", "toolchain", "build-setting", "identifier"),
-    ("field", "section", "segment"),
+    ("field", "section", "segment", "gap", "relocation-count"),
     ("bytes",),
 )
 _RANK: Final = {noun: rank for rank, nouns in enumerate(_ORDER) for noun in nouns}
@@ -36,12 +37,40 @@ _NAMES = 3  # named things of one clause
 _NAME = 60  # characters of one name
 _CALLS = frozenset({"elf", "pe"})  # formats whose imports are always compared
 _RUN_PATHS = frozenset({"DT_RPATH", "DT_RUNPATH"})
+_RUNTIME = ("api-ms-win-crt", "msvcr", "msvcp", "vcruntime", "ucrtbase")
+_URGENT = re.compile(
+    r"_?_?(?:w?exec[lv]p?e?|system|popen|posix_spawnp?|fork|vfork|clone|ptrace|dlopen|dlsym"
+    r"|dlmopen|mprotect|memfd_create|fexecve|socket|connect|bind|listen|accept4?|sendto|recvfrom"
+    r"|getaddrinfo|gethostbyname|setuid|setgid|setresuid|chmod|chown|unlink|rename|mount|chroot"
+    r"|init_module|finit_module|bpf|process_vm_writev)"
+    r"|(?:CreateProcess(?:AsUser|WithLogon|WithToken)?|ShellExecute(?:Ex)?|WinExec|LoadLibrary"
+    r"(?:Ex)?|URLDownloadToFile|InternetOpen(?:Url)?|WinHttpOpen|HttpSendRequest|CreateService"
+    r"|RegSetValue(?:Ex)?|RegCreateKey(?:Ex)?|DeleteFile|MoveFile(?:Ex)?|SetWindowsHookEx"
+    r"|GetAsyncKeyState|OutputDebugString|CryptEncrypt|CryptAcquireContext)[AW]?"
+    r"|(?:VirtualAlloc(?:Ex)?|VirtualProtect(?:Ex)?|WriteProcessMemory|ReadProcessMemory"
+    r"|CreateRemoteThread(?:Ex)?|OpenProcess|GetProcAddress|NtCreateThreadEx|NtMapViewOfSection"
+    r"|QueueUserAPC|AdjustTokenPrivileges|IsDebuggerPresent|WSAStartup|WSASocket[AW])"
+    r"|(?:os|subprocess|socket|ctypes|marshal|pickle|urllib\.request|http\.client|ssl|pty)"
+)
 _NEW = ("import-added", "needed-added", "delay-import-added")
 
 
 def ranked(differences: Iterable[Difference]) -> list[Difference]:
     """The most telling first; otherwise as they came."""
-    return sorted(differences, key=rank)
+    return sorted(differences, key=lambda item: (rank(item), weight(item)))
+
+
+def weight(difference: Difference) -> int:
+    """Among imports, what starts programs, loads code or talks to the network comes first.
+
+    What the C runtime brings along comes last: it changes with every compiler.
+    """
+    if not difference.kind.startswith(("import-", "needed-")):
+        return 0
+    library, _, name = difference.where.rpartition("!")
+    if _URGENT.fullmatch(name):
+        return 0
+    return 2 if library.lower().startswith(_RUNTIME) or name.startswith("_") else 1
 
 
 def rank(difference: Difference) -> int:
@@ -60,7 +89,7 @@ def rank(difference: Difference) -> int:
 
 
 def sentence(format_name: str, differences: Sequence[Difference]) -> str:
-    """What differs, in one line: `1 import added: execve; RELRO: Shipped none, rebuilt full.`"""
+    """What differs, in one line, such as `1 import added: execve; 1 function changed: main.`."""
     groups: dict[tuple[int, str], list[Difference]] = {}
     for difference in differences:
         groups.setdefault((rank(difference), difference.kind), []).append(difference)

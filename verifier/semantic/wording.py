@@ -55,9 +55,19 @@ _PATTERNS: Final = (
 )  # fmt: skip
 
 
+_SOURCE: Final = re.compile(
+    r"^(?:[A-Za-z]:)?[\w./\\+@%~ -]*\.(?:rs|c|cc|cpp|cxx|h|hh|hpp|go|S|asm|obj|o|a|lib|pdb)…?$"
+)
+
+
 def nature(shown: str) -> str:
-    """What `shown` looks like, as one of `NATURES`; empty for any other text."""
+    """What `shown` looks like, as one of `NATURES`; empty for any other text.
+
+    Names of source and object files are none: they change with every version.
+    """
     probe = shown[:_MOST]
+    if _SOURCE.match(probe):
+        return ""
     return next((name for name, pattern in _PATTERNS if pattern.search(probe)), "")
 
 

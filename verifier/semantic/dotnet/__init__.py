@@ -125,7 +125,9 @@ def _methods(one: Assembly, other: Assembly) -> Iterator[Difference]:
     types = {name.partition("::")[0] for name in mine} & {
         name.partition("::")[0] for name in theirs
     }
-    shared = [{name for name in each if name.partition("::")[0] in types} for each in (mine, theirs)]
+    shared = [
+        {name for name in each if name.partition("::")[0] in types} for each in (mine, theirs)
+    ]
     yield from _sets("function", "has this method", *shared)
     same = all(
         one.metadata.streams.get(name) == other.metadata.streams.get(name) for name in _STREAMS

@@ -14,25 +14,30 @@ if TYPE_CHECKING:
 _TOKEN, _SWITCH = -1, -2
 _CALLS: Final = frozenset({0x28, 0x6F, 0x73, 0xFE06, 0xFE07})  # call, callvirt, newobj, ldftn …
 _LOAD_TEXT: Final = 0x72
+_PLAIN: Final = (
+    "00-0d 14-1e 25 26 2a 46-6e 76 7a 82-8b 8e 90-a2 b3-ba c3 d1-dc df e0 "
+    "fe00-fe05 fe0f fe11 fe13 fe14 fe17 fe18 fe1a fe1d fe1e"
+)
+_TOKENS: Final = "27-29 6f-75 79 7b-81 8c 8d 8f a3-a5 c2 c6 d0 fe06 fe07 fe15 fe16 fe1c"
 _MOST: Final = 200_000  # instructions of one method
 
 
 def _widths() -> dict[int, int]:
     """Operand bytes by opcode; two-byte opcodes are 0xFE00 and the second byte."""
-    found = dict.fromkeys(
-        [*range(0x0E), *range(0x14, 0x1F), 0x25, 0x26, 0x2A, *range(0x46, 0x6F), 0x76, 0x7A]
-        + [*range(0x82, 0x8C), 0x8E, *range(0x90, 0xA3), *range(0xB3, 0xBB), 0xC3]
-        + [*range(0xD1, 0xDD), 0xDF, 0xE0, 0xFE00, *range(0xFE01, 0xFE06), 0xFE0F, 0xFE11]
-        + [0xFE13, 0xFE14, 0xFE17, 0xFE18, 0xFE1A, 0xFE1D, 0xFE1E],
-        0,
-    )
-    found |= dict.fromkeys([*range(0x0E, 0x14), 0x1F, *range(0x2B, 0x38), 0xDE, 0xFE12, 0xFE19], 1)
-    found |= dict.fromkeys(range(0xFE09, 0xFE0F), 2)
-    found |= dict.fromkeys([0x20, 0x22, *range(0x38, 0x45), 0xDD], 4)
-    found |= {0x21: 8, 0x23: 8, 0x45: _SWITCH}
-    tokens = [0x27, 0x28, 0x29, *range(0x6F, 0x76), 0x79, *range(0x7B, 0x82), 0x8C, 0x8D, 0x8F]
-    tokens += [0xA3, 0xA4, 0xA5, 0xC2, 0xC6, 0xD0, 0xFE06, 0xFE07, 0xFE15, 0xFE16, 0xFE1C]
-    return found | dict.fromkeys(tokens, _TOKEN)
+    found = dict.fromkeys(_opcodes(_PLAIN), 0) | dict.fromkeys(_opcodes(_TOKENS), _TOKEN)
+    found |= dict.fromkeys(_opcodes("0e-13 1f 2b-37 de fe12 fe19"), 1)
+    found |= dict.fromkeys(_opcodes("fe09-fe0e"), 2)
+    found |= dict.fromkeys(_opcodes("20 22 38-44 dd"), 4)
+    return found | {0x21: 8, 0x23: 8, 0x45: _SWITCH}
+
+
+def _opcodes(listed: str) -> list[int]:
+    """`00-0d 14` as numbers."""
+    found: list[int] = []
+    for item in listed.split():
+        first, _, last = item.partition("-")
+        found += range(int(first, 16), int(last or first, 16) + 1)
+    return found
 
 
 _WIDTHS: Final = _widths()

@@ -32,12 +32,14 @@ class Metadata:
     def __init__(self, side: Side) -> None:
         self.side = side
         self.image: Image = side.layout.info
-        header = self._place(*self.image.directory("clr"), "the CLR header")
+        clr = self.image.directory("clr")
+        header = self._place(clr[0], clr[1], "the CLR header")
         if len(header) < 72:
             raise ParseError("The CLR header is cut short")
         self.flags, self.entry_point = struct.unpack_from("<II", header, 16)
         self._resources = struct.unpack_from("<II", header, 24)
-        self.root = self._place(*struct.unpack_from("<II", header, 8), "the metadata")
+        address, size = struct.unpack_from("<II", header, 8)
+        self.root = self._place(address, size, "the metadata")
         self.streams = self._streams()
         self._tables: dict[int, list[Row]] = {}
         self._where: dict[int, tuple[int, int, str]] = {}

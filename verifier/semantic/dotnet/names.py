@@ -25,8 +25,12 @@ _PLAIN: Final = {
 _NUMBERED: Final = re.compile(
     r"(<[^<>]{0,200}>(?:b__|9__|c__DisplayClass|g__[^<>|]{1,100}\|))\d{1,9}(?=_)"
 )
-_SUFFIX: Final = {0x0F: "*", 0x10: "&", 0x1D: "[]"}
-_PASSED: Final = {0x41: "...", 0x45: "pinned "}
+_PLAIN_NAMES: Final = {
+    schema.MODULE_REF: 0, schema.MODULE: 1, schema.FILE: 1, schema.ASSEMBLY_REF: 6,
+}  # fmt: skip
+_AROUND: Final = {
+    0x0F: ("", "*"), 0x10: ("", "&"), 0x1D: ("", "[]"), 0x41: ("...", ""), 0x45: ("pinned ", ""),
+}  # fmt: skip
 
 
 class Names:
@@ -37,7 +41,7 @@ class Names:
         self._known: dict[tuple[int, int], str] = {}
         self._work = _WORK
         nested = metadata.table(schema.NESTED)
-        self._outer = dict(nested)
+        self._outer: dict[int, int] = {row[0]: row[1] for row in nested}
         self.owner: dict[int, int] = {}  # type by method
         self.field_owner: dict[int, int] = {}
         self._own(4, self.field_owner, len(metadata.table(schema.FIELD)))
@@ -67,37 +71,42 @@ class Names:
         return self._known[key]
 
     def _name(self, table: int, row: int, depth: int) -> str:
+        values = self.metadata.row(table, row)
+        if table in _PLAIN_NAMES:
+            return self.metadata.string(values[_PLAIN_NAMES[table]])
+        if table in {schema.TYPE_DEF, schema.TYPE_REF, schema.TYPE_SPEC}:
+            return self._type_named(table, row, values, depth)
+        return self._member(table, row, values, depth)
+
+    def _type_named(self, table: int, row: int, values: tuple[int, ...], depth: int) -> str:
         data = self.metadata
-        values = data.row(table, row)
         if table == schema.TYPE_DEF:
             return _unnumbered(self._type(row, depth))
-        if table == schema.TYPE_REF:
-            scope = schema.coded("ResolutionScope", values[0])
-            name = _dotted(data.string(values[2]), data.string(values[1]))
-            if scope[0] == schema.TYPE_REF:
-                return f"{self.of(*scope, depth + 1)}/{name}"
-            return name
         if table == schema.TYPE_SPEC:
             return self.type_at(data.blob(values[0]), 0, depth + 1)[0]
+        scope = schema.coded("ResolutionScope", values[0])
+        name = _dotted(data.string(values[2]), data.string(values[1]))
+        return f"{self.of(*scope, depth + 1)}/{name}" if scope[0] == schema.TYPE_REF else name
+
+    def _member(self, table: int, row: int, values: tuple[int, ...], depth: int) -> str:
+        data = self.metadata
+        result = f"token {table:02x}{row:06x}"
         if table == schema.METHOD:
             owner = self.owner.get(row, 0)
-            return f"{self.of(schema.TYPE_DEF, owner)}::{self.method(row)}"
-        if table == schema.FIELD:
+            result = f"{self.of(schema.TYPE_DEF, owner)}::{self.method(row)}"
+        elif table == schema.FIELD:
             owner = self.field_owner.get(row, 0)
-            return f"{self.of(schema.TYPE_DEF, owner)}::{_unnumbered(data.string(values[1]))}"
-        if table == schema.MEMBER_REF:
+            result = f"{self.of(schema.TYPE_DEF, owner)}::{_unnumbered(data.string(values[1]))}"
+        elif table == schema.MEMBER_REF:
             parent = schema.coded("MemberRefParent", values[0])
             signature = self.signature(data.blob(values[2]), depth + 1)
-            return f"{self.of(*parent, depth + 1)}::{data.string(values[1])}{signature}"
-        if table == schema.METHOD_SPEC:
+            result = f"{self.of(*parent, depth + 1)}::{data.string(values[1])}{signature}"
+        elif table == schema.METHOD_SPEC:
             method = schema.coded("MethodDefOrRef", values[0])
-            return f"{self.of(*method, depth + 1)}<{self._generic(data.blob(values[1]), depth)}>"
-        if table == schema.STAND_ALONE:
-            return self.signature(data.blob(values[0]), depth + 1)
-        column = {schema.MODULE_REF: 0, schema.MODULE: 1, schema.FILE: 1, schema.ASSEMBLY_REF: 6}
-        if table in column:
-            return data.string(values[column[table]])
-        return f"token {table:02x}{row:06x}"
+            result = f"{self.of(*method, depth + 1)}<{self._generic(data.blob(values[1]), depth)}>"
+        elif table == schema.STAND_ALONE:
+            result = self.signature(data.blob(values[0]), depth + 1)
+        return result
 
     def _type(self, row: int, depth: int) -> str:
         values = self.metadata.row(schema.TYPE_DEF, row)
@@ -108,7 +117,9 @@ class Names:
     def method(self, row: int) -> str:
         """`Name(int32, string)`."""
         values = self.metadata.row(schema.METHOD, row)
-        return _unnumbered(self.metadata.string(values[3])) + self.signature(self.metadata.blob(values[4]))
+        return _unnumbered(self.metadata.string(values[3])) + self.signature(
+            self.metadata.blob(values[4])
+        )
 
     def signature(self, blob: bytes, depth: int = 0) -> str:
         """The arguments of a method, the type of a field, or the types of local variables."""
@@ -161,18 +172,15 @@ class Names:
         kind, at = compressed(blob, at)
         if kind in _PLAIN:
             return _PLAIN[kind], at
-        if kind in _SUFFIX:
+        if kind in _AROUND:
+            before, after = _AROUND[kind]
             inner, at = self.type_at(blob, at, depth + 1)
-            return f"{inner}{_SUFFIX[kind]}"[:_LONGEST], at
-        if kind in _PASSED:
-            inner, at = self.type_at(blob, at, depth + 1)
-            return f"{_PASSED[kind]}{inner}", at
-        if kind in {0x11, 0x12}:
+            return f"{before}{inner}{after}"[:_LONGEST], at
+        if kind in {0x11, 0x12, 0x13, 0x1E}:
             value, at = compressed(blob, at)
+            if kind in {0x13, 0x1E}:
+                return f"{'!' if kind == 0x13 else '!!'}{value}", at
             return self.of(*schema.coded("TypeDefOrRef", value), depth + 1), at
-        if kind in {0x13, 0x1E}:
-            number, at = compressed(blob, at)
-            return f"{'!' if kind == 0x13 else '!!'}{number}", at
         if kind in {0x1F, 0x20}:
             value, at = compressed(blob, at)
             inner, at = self.type_at(blob, at, depth + 1)
