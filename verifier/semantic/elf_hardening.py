@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final
 
-from verifier.formats.elf.header import PT_INTERP, PT_LOAD, SHT_SYMTAB
+from verifier.formats.elf.header import PT_INTERP, PT_LOAD, SHT_DYNSYM, SHT_STRTAB, SHT_SYMTAB
 from verifier.formats.elf.symbols import (
     dynamic_entries,
     dynamic_symbols,
@@ -19,6 +19,7 @@ from verifier.formats.elf.symbols import (
     table,
 )
 from verifier.model import Difference
+from verifier.semantic.parts import changed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,18 +47,22 @@ _SHOWN = 6
 def differences(shipped: Side, rebuilt: Side) -> Iterator[Difference]:
     """One difference a protection; where both sides have it alike, none."""
     one, other = _table(shipped), _table(rebuilt)
+    kinds = {each.kind for pair in changed(shipped, rebuilt) for each in pair if each}
+    if kinds & {SHT_STRTAB, SHT_SYMTAB, SHT_DYNSYM}:
+        for side, found in ((shipped, one), (rebuilt, other)):
+            found["stack protector"] = "yes" if _has(side, b"__stack_chk_fail") else "no"
+        yield from _fortified(shipped, rebuilt)
     for name in one.keys() | other.keys():
         mine, theirs = one.get(name, "no"), other.get(name, "no")
         if mine != theirs:
             yield Difference("hardening", name, f"Shipped {mine}, rebuilt {theirs}.")
-    yield from _fortified(shipped, rebuilt)
 
 
 def _table(side: Side) -> dict[str, str]:
     image = image_of(side)
     dynamic = {tag: value for tag, value, _text in dynamic_entries(side)}
     now = _BIND_NOW in dynamic or dynamic.get(_FLAGS, 0) & 8 or dynamic.get(_FLAGS_1, 0) & 1
-    found = {
+    return {
         "NX stack": _stack(image),
         "RELRO": _relro(image, bool(now)),
         "immediate binding": "yes" if now else "no",
@@ -66,9 +71,6 @@ def _table(side: Side) -> dict[str, str]:
         "writable code": _writable_code(image),
         **_properties(side),
     }
-    if _has(side, b"__stack_chk_fail"):
-        found["stack protector"] = "yes"
-    return found
 
 
 def _stack(image: Image) -> str:

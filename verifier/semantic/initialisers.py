@@ -6,16 +6,18 @@ import struct
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from verifier.formats.elf.header import SHT_REL, SHT_RELA
+from verifier.formats.elf.header import SHT_DYNAMIC, SHT_REL, SHT_RELA
 from verifier.formats.elf.symbols import dynamic_entries, image_of, symbol_at
 from verifier.model import Difference
 from verifier.semantic.demangle import demangled
+from verifier.semantic.parts import changed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from verifier.formats.base import Side
     from verifier.formats.elf.header import Section
+    from verifier.semantic.parts import Part
 
 _ARRAYS: Final = (
     ("PREINIT_ARRAY", 16, "before any library starts"),
@@ -31,6 +33,8 @@ _SHOWN = 100
 
 def differences(shipped: Side, rebuilt: Side) -> Iterator[Difference]:
     """Initialisers of one image alone; by name, or by number where nothing names them."""
+    if not any(_bears(each) for pair in changed(shipped, rebuilt) for each in pair if each):
+        return
     one, other = _all(shipped), _all(rebuilt)
     for label, mine in one.items():
         theirs = other[label]
@@ -48,6 +52,11 @@ def differences(shipped: Side, rebuilt: Side) -> Iterator[Difference]:
         elif named != others and not added and not removed:
             summary = "They run in another order."
             yield Difference("initialiser-added", label, summary)
+
+
+def _bears(each: Part) -> bool:
+    """Whether a section may say which functions run."""
+    return each.kind in {SHT_DYNAMIC, SHT_REL, SHT_RELA, 14, 15, 16} or each.label in _OLD
 
 
 def _all(side: Side) -> dict[str, list[str]]:
@@ -96,14 +105,17 @@ def _relocated(side: Side) -> dict[int, int]:
         if item.length and (item.type in {14, 15, 16} or item.label in _OLD)
     ]
     found = image.cache["relative"] = {}
+    first, last = (
+        min((item[0] for item in arrays), default=0),
+        max((item[1] for item in arrays), default=0),
+    )
+    shift = 32 if wide else 8
     for section in image.sections:
         if section.type not in {SHT_RELA, SHT_REL} or section.entsize != code.size or not arrays:
             continue
         size = min(section.length, _RELOCATIONS * code.size) // code.size * code.size
         for place, info, addend in code.iter_unpack(side.data[section.offset :][:size]):
-            if any(first <= place < end for first, end in arrays) and not info >> (
-                32 if wide else 8
-            ):
+            if first <= place < last and not info >> shift:
                 found[place] = addend
     return found
 

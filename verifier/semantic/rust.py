@@ -45,7 +45,8 @@ def differences(shipped: Side, rebuilt: Side) -> Iterator[Difference]:
     if one is not None and other is not None:
         yield from changed_versions("crate", one, other)
         return
-    labels = {each.label for pair in changed(shipped, rebuilt) for each in pair if each}
+    pairs = changed(shipped, rebuilt)
+    labels = {each.label for pair in pairs for each in pair if each and not each.executable}
     texts = [_data(side, labels) for side in (shipped, rebuilt)]
     compilers = [sorted(set(_COMPILER.findall(raw))) for raw in texts]
     if not any(compilers):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _SEARCHED: Final = 32 * MIB  # bytes of one section; the rest is not searched
 _TEXTS: Final = 100_000  # of one section
 _SHOWN: Final = 60  # differences of one kind
-_TRIED: Final = 1_000  # candidates that are looked up on the other side
+_TRIED: Final = 300  # candidates that are looked up on the other side
 _PLAIN: Final = re.compile(rb"(?:(?<=\0)|\A)[\t\n\r\x20-\x7e]{5,4000}(?=\0)")
 _WIDE: Final = re.compile(rb"(?:[\t\n\r\x20-\x7e]\0){5,2000}(?=\0\0)")
 _LETTERS: Final = re.compile(rb"[A-Za-z]{3}")
@@ -64,6 +64,8 @@ def differences(shipped: Side, rebuilt: Side) -> Iterator[Difference]:
         for pair in changed(shipped, rebuilt)
         if all(each is None or _holds_text(shipped, each) for each in pair)
     ]
+    if not pairs:
+        return
     one, other = _texts(shipped, rebuilt, pairs)
     for change, which, mine, theirs, side in (
         ("added", "shipped", one, other, rebuilt),
@@ -107,8 +109,6 @@ def _texts(
     shipped: Side, rebuilt: Side, pairs: list[tuple[Part | None, Part | None]]
 ) -> tuple[dict[str, _Found], dict[str, _Found]]:
     results: tuple[dict[str, _Found], dict[str, _Found]] = ({}, {})
-    together = any(golang.is_go(side) or rust.is_rust(side) for side in (shipped, rebuilt))
-    named = _named(shipped) | _named(rebuilt)
     wide = not is_elf(shipped)
     for pair in pairs:
         raws = [
@@ -120,6 +120,10 @@ def _texts(
             if each is not None and raw:
                 first, last = _whole(raw, start, len(raw) - end)
                 _collect(result, each, raw[first:last], first, wide)
+    if not any(results):
+        return results
+    together = any(golang.is_go(side) or rust.is_rust(side) for side in (shipped, rebuilt))
+    named = _named(shipped) | _named(rebuilt)
     one, other = (
         {
             key: item

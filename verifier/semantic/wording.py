@@ -22,7 +22,7 @@ _PATTERNS: Final = (
         KEY,
         re.compile(
             r"-----BEGIN |\bAKIA[0-9A-Z]{16}\b|\bssh-(?:rsa|ed25519) AAAA|\beyJ[\w-]{16}"
-            r"|^[0-9a-fA-F]{32,}$|^(?=[^a-z]*[a-z])(?=[^A-Z]*[A-Z])(?=[^0-9]*[0-9])"
+            r"|^[0-9a-fA-F]{32,}$|^(?![A-Z_]{0,4}\d{1,3}[A-Za-z_]{3})(?=[^a-z]*[a-z])(?=[^A-Z]*[A-Z])(?=[^0-9]*[0-9])"
             r"[A-Za-z0-9+/]{40,}={0,2}$"
             r"|(?i:\b(?:password|passwd|secret|api[_-]?key|token) ?[=:] ?[^%\s])"
         ),
