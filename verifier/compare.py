@@ -94,12 +94,9 @@ class _Comparison:
             self._span(aligned)
         differences = [*self.differences, *self.describer.finish()]
         differences.extend(self.format.faults(self.shipped, self.rebuilt))
-        summary = ""
         if differences:
             differences.extend(self.format.explain(self.shipped, self.rebuilt))
-            differences, summary = _explained(
-                self.format.name, self.shipped, self.rebuilt, differences
-            )
+            differences.extend(_explained(self.format.name, self.shipped, self.rebuilt))
         verdict = Verdict.EQUIVALENT
         if self.records is not None:
             self.problems.append(PENDING)
@@ -116,7 +113,6 @@ class _Comparison:
             tuple(differences),
             tuple(self.problems),
             tuple(self.judge.signers),
-            summary=summary,
         )
         return Outcome(member, tuple(self.children), self.records, tuple(sorted(self.lone)))
 
@@ -284,15 +280,11 @@ class _Comparison:
         )
 
 
-def _explained(
-    name: str, shipped: Side, rebuilt: Side, differences: list[Difference]
-) -> tuple[list[Difference], str]:
-    """What it means, most telling first, and in one sentence. Never turns a verdict."""
+def _explained(name: str, shipped: Side, rebuilt: Side) -> tuple[Difference, ...]:
+    """What it means. Explains alone: it never turns a verdict."""
     from verifier import semantic  # noqa: PLC0415 - only for pairs that differ
-    from verifier.semantic import telling  # noqa: PLC0415
 
-    ordered = telling.ranked([*differences, *semantic.explain(name, shipped, rebuilt)])
-    return ordered, telling.sentence(name, ordered)
+    return semantic.explain(name, shipped, rebuilt)
 
 
 def _raw(shipped: Buffer, rebuilt: Buffer) -> tuple[Format, Side, Side]:
