@@ -2,13 +2,20 @@
 
 import pytest
 
-from tests.cases import Case, archives, clamav, databases, elf, pe
+from tests.cases import Case, archives, clamav, databases, elf, pe, pyc
 from tests.support import compare_bytes
 from verifier import checks, ruleset
 from verifier.checks.base import Accepted
 from verifier.model import Verdict
 
-CASES = [*pe.cases(), *elf.cases(), *archives.cases(), *clamav.cases(), *databases.cases()]
+CASES = [
+    *pe.cases(),
+    *elf.cases(),
+    *archives.cases(),
+    *clamav.cases(),
+    *databases.cases(),
+    *pyc.cases(),
+]
 RULES = sorted(ruleset.load().rules)
 
 

@@ -98,7 +98,7 @@ class _Comparison:
         firm = [*self.differences, *self.format.faults(self.shipped, self.rebuilt)]
         differences = [*firm, *self.describer.finish()]
         images = None
-        if self.open and self.format.mapped:
+        if self.open and self.format.mapped and not self._managed():
             images = Images(self.format.name, tuple(self.open), tuple(firm))
         if differences:
             differences.extend(self.format.explain(self.shipped, self.rebuilt))
@@ -122,6 +122,12 @@ class _Comparison:
         )
         lone = tuple(sorted(self.lone))
         return Outcome(member, tuple(self.children), self.records, lone, images)
+
+    def _managed(self) -> bool:
+        """Whether an image holds code of .NET, which no map of machine code understands."""
+        return self.format.name == "pe" and any(
+            side.layout.info.directory("clr")[1] for side in (self.shipped, self.rebuilt)
+        )
 
     def _layouts(self, shipped: Buffer, rebuilt: Buffer) -> tuple[Format, Side, Side]:
         kinds = [

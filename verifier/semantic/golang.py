@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 _MAGIC: Final = b"\xff Go buildinf:"
 _INLINE: Final = 2
-_TABLES: Final = {0xFFFFFFFA: 6, 0xFFFFFFF0: 7, 0xFFFFFFF1: 7}  # magic: words before the names' end
+# Magic: words of the header. Functions, files, from Go 1.18 on the start of the code, then places
+# of names, compilation units, files, counters, rows.
+_TABLES: Final = {0xFFFFFFFA: 7, 0xFFFFFFF0: 8, 0xFFFFFFF1: 8}
 _SEARCHED: Final = 32 * MIB
 _MODULES: Final = 5_000
 _NAMES: Final = 16 * MIB  # bytes of names of functions
@@ -186,23 +188,74 @@ def is_go(side: Side) -> bool:
     return any(_table(side, each) is not None for each in parts(side))
 
 
-def functions(side: Side) -> set[bytes] | None:
-    """Names of all functions, inlined ones too; None without a table that is known."""
+class Table(NamedTuple):
+    """The table of functions: its bytes, the words of its header, byte order, size of a word."""
+
+    raw: bytes
+    words: tuple[int, ...]
+    order: str
+    width: int
+
+    @property
+    def names(self) -> tuple[int, int]:
+        """Where the names begin and end."""
+        return self.words[-5], self.words[-4]
+
+    @property
+    def rows(self) -> int:
+        """Where the rows begin."""
+        return self.words[-1]
+
+
+def function_table(side: Side) -> Table | None:
+    """The table of functions; None without one that is known. ParseError where it is cut short."""
     for each in parts(side):
         at = _table(side, each)
         if at is None:
             continue
         raw = bytes(each.data(side)[at : at + _SEARCHED])
         order = "<" if raw[:1] != b"\xff" else ">"
-        words = _TABLES[struct.unpack_from(f"{order}I", raw)[0]]
-        code = f"{order}{words}{'Q' if raw[7] == 8 else 'I'}"
+        count = _TABLES[struct.unpack_from(f"{order}I", raw)[0]]
+        code = f"{order}{count}{'Q' if raw[7] == 8 else 'I'}"
         if len(raw) < 8 + struct.calcsize(code):
             raise ParseError("The table of Go's functions is cut short", each.offset + at)
-        start, end = struct.unpack_from(code, raw, 8)[words - 4 : words - 2]
-        if not start < end <= len(raw) or end - start > _NAMES:
+        found = Table(raw, struct.unpack_from(code, raw, 8), order, raw[7])
+        start, end = found.names
+        if not start < end <= len(raw) or end - start > _NAMES or found.rows > len(raw):
             raise ParseError("The table of Go's functions is cut short", each.offset + at)
-        return {name for name in raw[start:end].split(b"\0") if name}
+        return found
     return None
+
+
+def functions(side: Side) -> set[bytes] | None:
+    """Names of all functions, inlined ones too; None without a table that is known."""
+    table = function_table(side)
+    if table is None:
+        return None
+    start, end = table.names
+    return {name for name in table.raw[start:end].split(b"\0") if name}
+
+
+def addresses(side: Side) -> dict[int, str]:
+    """Name by offset from the start of `.text`, of programs by Go 1.18 and later; else empty.
+
+    For whoever names functions of a stripped program. Rows: (offset of the code, offset of
+    what is known of it, whose second word is the place of the name).
+    """
+    table = function_table(side)
+    if table is None or len(table.words) < 8:
+        return {}
+    raw, start, rows = table.raw, table.names[0], table.rows
+    count = min(table.words[0], (len(raw) - rows) // 8)
+    found: dict[int, str] = {}
+    row = struct.Struct(f"{table.order}II")
+    for entry, known in row.iter_unpack(raw[rows : rows + 8 * count]):
+        if rows + known + 8 > len(raw):
+            raise ParseError("A row of the table of Go's functions is cut short")
+        at = start + row.unpack_from(raw, rows + known)[1]
+        end = raw.find(b"\0", at, at + 1_024)
+        found[entry] = text(raw[at : end if end >= 0 else at])
+    return found
 
 
 def _table(side: Side, each: Part) -> int | None:

@@ -7,6 +7,7 @@ of strings by number, everything else (icons …) by size and SHA-256.
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING, Final
 
 from verifier.errors import ParseError
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
 _SHOWN: Final = 64  # resources
 _VALUES: Final = 12  # changes of one resource
 _READ: Final = MIB  # bytes of one resource that is read by its kind
-_PRIVILEGE: Final = ("requestedExecutionLevel", "uiAccess", "autoElevate")
+_RIGHTS: Final = {
+    "execution level": re.compile(r"requestedExecutionLevel[^<>]{1,80}?level ?= ?[\"'](\w{1,40})"),
+    "uiAccess": re.compile(r"uiAccess ?= ?[\"'](\w{1,10})"),
+    "autoElevate": re.compile(r"<autoElevate[^<>]{0,80}>(\w{1,10})"),
+}
 
 
 def differences(shipped: Side, rebuilt: Side) -> Iterator[Difference]:
@@ -86,17 +91,18 @@ def _text(_path: str, mine: bytes, theirs: bytes) -> str:
     if one is None or other is None:
         raise ParseError("It is no text in a known encoding")
     hunks = textual.hunks(one.lines, other.lines)
-    rights = [name for name in _PRIVILEGE if any(_speaks(hunk, name) for hunk in hunks)]
+    texts = "\n".join(one.lines), "\n".join(other.lines)
+    rights = [
+        name
+        for name, pattern in _RIGHTS.items()
+        if pattern.findall(texts[0]) != pattern.findall(texts[1])
+    ]
     said = "; ".join(textual.hunk_text(hunk) for hunk in hunks[:4])
     if not hunks:
         return "The same lines with other line ends or in another encoding."
     head = f"It asks for other rights ({', '.join(rights)}): " if rights else ""
     more = f", and {len(hunks) - 4} more places" if len(hunks) > 4 else ""
     return f"{head}{said}{more}."
-
-
-def _speaks(hunk: textual.Hunk, name: str) -> bool:
-    return any(name in line for line in (*hunk.shipped, *hunk.rebuilt))
 
 
 def _strings(path: str, mine: bytes, theirs: bytes) -> str:

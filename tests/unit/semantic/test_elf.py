@@ -7,8 +7,9 @@ import pytest
 
 from tests.cases.elf_build import PROGRAM
 from tests.unit.semantic.made import explained, gcc, told
-from verifier.formats.elf import FORMAT
+from verifier.errors import VerifierError
 from verifier.formats.base import Side
+from verifier.formats.elf import FORMAT
 from verifier.semantic import explain
 
 MAIN = "#include <stdio.h>\n{}\nint main(int c, char **v) {{ {} return puts(v[0]); }}\n"
@@ -162,8 +163,7 @@ def test_readers_of_any_flipped_byte_raise_nothing() -> None:
             broken[chance.randrange(64, len(base))] = chance.randrange(256)
         try:
             layout = FORMAT.layout(memoryview(broken))
-        except Exception as error:  # noqa: BLE001 - only the type matters
-            assert type(error).__name__ in {"ParseError", "LimitError"}
+        except VerifierError:
             continue
         explain("elf", Side(memoryview(broken), layout), rebuilt)
         explain("elf", rebuilt, Side(memoryview(broken), layout))
