@@ -61,8 +61,9 @@ def _all(side: Side, labels: set[str]) -> dict[str, tuple[str, str]]:
 def _candidates(side: Side, labels: set[str]) -> Iterator[tuple[str, bytes]]:
     for each in parts(side):
         if each.label in labels and not each.executable:
-            head = bytes(each.data(side)[: limits.SIGNATURE_BYTES // 16])
-            yield each.label, head
+            data = each.data(side)
+            if bytes(data[:2]) == b"\x30\x82" or bytes(data[:11]) == b"-----BEGIN ":
+                yield each.label, bytes(data[: limits.MIB])
     if is_elf(side):
         return
     vendor = part(side, ".vendor_cert") or part(side, "vendor_c")

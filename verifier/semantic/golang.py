@@ -27,7 +27,7 @@ _INLINE: Final = 2
 # Magic: words of the header. Functions, files, from Go 1.18 on the start of the code, then places
 # of names, compilation units, files, counters, rows.
 _TABLES: Final = {0xFFFFFFFA: 7, 0xFFFFFFF0: 8, 0xFFFFFFF1: 8}
-_SEARCHED: Final = 32 * MIB
+_SEARCHED: Final = 32 * MIB  # bytes of the table of functions
 _MODULES: Final = 5_000
 _NAMES: Final = 16 * MIB  # bytes of names of functions
 _SHOWN: Final = 100  # differences of one kind

@@ -6,7 +6,8 @@ import struct
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from verifier.formats.elf.header import SHT_DYNAMIC, SHT_REL, SHT_RELA
+from verifier.errors import LimitError
+from verifier.formats.elf.header import SHF_EXECINSTR, SHT_DYNAMIC, SHT_REL, SHT_RELA
 from verifier.formats.elf.symbols import dynamic_entries, image_of, symbol_at
 from verifier.model import Difference
 from verifier.semantic.demangle import demangled
@@ -26,7 +27,9 @@ _ARRAYS: Final = (
 )
 _SINGLE: Final = ((12, "DT_INIT", "at start"), (13, "DT_FINI", "at the end"))
 _OLD: Final = {".ctors": "at start", ".dtors": "at the end"}
-_MOST = 100_000
+_SECTIONS: Final = 1_000
+_PLACES: Final = 100  # executable sections that are searched for a name
+_MOST: Final = 5_000
 _RELOCATIONS = 2_000_000
 _SHOWN = 100
 
@@ -62,6 +65,8 @@ def _bears(each: Part) -> bool:
 def _all(side: Side) -> dict[str, list[str]]:
     """Names of the functions of each array, in order; empty where nothing names one."""
     sections = image_of(side).sections
+    if sum(item.type in {14, 15, 16} for item in sections) > _SECTIONS:
+        raise LimitError(f"An image with more than {_SECTIONS} arrays of initialisers.")
     result: dict[str, list[str]] = {}
     for name, kind, when in _ARRAYS:
         found = [item for item in sections if item.type == kind and item.length]
@@ -121,8 +126,11 @@ def _relocated(side: Side) -> dict[int, int]:
 
 
 def _named(side: Side, address: int) -> str:
-    for section in image_of(side).sections:
-        if section.addr <= address < section.addr + section.size and section.flags & 2:
+    image = image_of(side)
+    if "executable" not in image.cache:
+        image.cache["executable"] = [item for item in image.sections if item.flags & SHF_EXECINSTR]
+    for section in image.cache["executable"][:_PLACES]:
+        if section.addr <= address < section.addr + section.size:
             found = symbol_at(side, section, address)
             return demangled(found[0]) if found else ""
     return ""

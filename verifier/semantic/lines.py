@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from verifier.formats.base import Side
     from verifier.semantic.textual import Hunk
 
-_LARGEST: Final = 8 * MIB  # bytes of a text that is read line by line
+_LARGEST: Final = 4 * MIB  # bytes of a text that is read line by line
+_MOST: Final = 400_000  # lines of one text
 _SHOWN: Final = 50  # places
 _LINES: Final = 20  # lines of one place that are looked at for their nature
 
@@ -33,6 +34,10 @@ def differences(shipped: Side, rebuilt: Side) -> Iterator[Difference]:
     if one.ends != other.ends:
         summary = f"Shipped {one.ends}, rebuilt {other.ends}."
         yield Difference("text-encoding", "line ends", summary)
+    if max(len(one.lines), len(other.lines)) > _MOST:
+        summary = f"A text of more than {_MOST} lines is not compared line by line."
+        yield Difference("text-changed", "more", summary)
+        return
     hunks = textual.hunks(one.lines, other.lines)
     telling = [(_natures(hunk), hunk) for hunk in hunks]
     telling.sort(key=lambda item: not item[0])

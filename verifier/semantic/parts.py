@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from verifier import content
 from verifier.formats.elf.header import SHF_ALLOC, SHF_EXECINSTR
@@ -10,6 +10,9 @@ from verifier.formats.elf.header import SHF_ALLOC, SHF_EXECINSTR
 if TYPE_CHECKING:
     from verifier.content import Buffer
     from verifier.formats.base import Side
+
+
+_TIMES: Final = 4  # how often sections may cover a file
 
 
 class Part(NamedTuple):
@@ -34,6 +37,23 @@ def is_elf(side: Side) -> bool:
 
 def parts(side: Side) -> list[Part]:
     """All sections with content, in the order of the headers."""
+    return list(_by_label(side).values())
+
+
+def part(side: Side, label: str) -> Part | None:
+    """The section with that label."""
+    return _by_label(side).get(label)
+
+
+def _by_label(side: Side) -> dict[str, Part]:
+    cache: dict[str, Any] = side.layout.info.cache
+    if "parts" not in cache:
+        cache["parts"] = {item.label: item for item in _read(side)}
+    found: dict[str, Part] = cache["parts"]
+    return found
+
+
+def _read(side: Side) -> list[Part]:
     image: Any = side.layout.info
     if is_elf(side):
         return [
@@ -55,11 +75,6 @@ def parts(side: Side) -> list[Part]:
     ]
 
 
-def part(side: Side, label: str) -> Part | None:
-    """The section with that label."""
-    return next((item for item in parts(side) if item.label == label), None)
-
-
 def changed(shipped: Side, rebuilt: Side) -> list[tuple[Part | None, Part | None]]:
     """Sections that are not the same in both, by their labels; None where one side has none."""
     cache: dict[str, Any] = shipped.layout.info.cache
@@ -73,8 +88,12 @@ def changed(shipped: Side, rebuilt: Side) -> list[tuple[Part | None, Part | None
 def _changed(shipped: Side, rebuilt: Side) -> list[tuple[Part | None, Part | None]]:
     others = {item.label: item for item in parts(rebuilt)}
     result: list[tuple[Part | None, Part | None]] = []
+    budget = _TIMES * (len(shipped.data) + len(rebuilt.data))
     for one in parts(shipped):
         other = others.pop(one.label, None)
+        budget -= one.length
+        if budget < 0:  # sections that overlap many times over: what they hold is told elsewhere
+            break
         if other is None or not content.equal(one.data(shipped), other.data(rebuilt)):
             result.append((one, other))
     result.extend((None, other) for other in others.values())

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 _LIST: Final = ".dep-v0"
 _LARGEST: Final = 8 * MIB
-_SEARCHED: Final = 32 * MIB
+_SEARCHED: Final = 16 * MIB
+_SECTIONS: Final = 400
 _CRATES: Final = 10_000
 SOURCE: Final = re.compile(
     rb"[/\\\\]rustc[/\\\\]|-\d{1,5}\.\d{1,5}\.\d{1,9}[^/\\\\]{0,40}[/\\\\]src[/\\\\]"
@@ -93,9 +94,11 @@ def is_rust(side: Side) -> bool:
 
 
 def _data(side: Side, labels: set[str]) -> bytes:
-    found = []
+    found: list[bytes] = []
     for label in sorted(labels):
         section = part(side, label)
+        if sum(map(len, found)) > _SEARCHED or len(found) > _SECTIONS:
+            break
         if section is not None and section.loaded and not section.executable:
             found.append(bytes(section.data(side)[:_SEARCHED]))
     return b"\0".join(found)[:_SEARCHED]

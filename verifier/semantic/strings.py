@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from verifier.formats.base import Side
     from verifier.formats.pe.headers import Image
 
-_SEARCHED: Final = 32 * MIB  # bytes of one section; the rest is not searched
+_SEARCHED: Final = 16 * MIB  # bytes of one section; the rest is not searched
+_TOTAL: Final = 64 * MIB  # of all sections of both sides
+_SECTIONS: Final = 400
 _TEXTS: Final = 100_000  # of one section
 _SHOWN: Final = 60  # differences of one kind
 _TRIED: Final = 300  # candidates that are looked up on the other side
@@ -59,11 +61,14 @@ class _Found(NamedTuple):
 
 def differences(shipped: Side, rebuilt: Side) -> Iterator[Difference]:
     """Texts of one image alone, most telling first; how many are not listed."""
-    pairs = [
-        pair
-        for pair in changed(shipped, rebuilt)
-        if all(each is None or _holds_text(shipped, each) for each in pair)
-    ]
+    pairs: list[tuple[Part | None, Part | None]] = []
+    budget = _TOTAL
+    for pair in changed(shipped, rebuilt):
+        if all(each is None or _holds_text(shipped, each) for each in pair):
+            budget -= sum(min(each.length, _SEARCHED) for each in pair if each)
+            if budget < 0 or len(pairs) >= _SECTIONS:
+                break
+            pairs.append(pair)
     if not pairs:
         return
     one, other = _texts(shipped, rebuilt, pairs)
@@ -81,7 +86,13 @@ def _told(
     order = {name: place for place, name in enumerate(NATURES)}
     natures = {shown: nature(shown) for shown in found}
     ranked = sorted(found, key=lambda shown: order.get(natures[shown], len(order)))
-    images = [bytes(part.data(absent_in)[:_SEARCHED]) for part in parts(absent_in) if part.loaded]
+    if not ranked:
+        return
+    images = [
+        bytes(part.data(absent_in)[:_SEARCHED])
+        for part in parts(absent_in)
+        if part.loaded and not part.executable
+    ][:_SECTIONS]
     told = 0
     for number, shown in enumerate(ranked):
         if told >= _SHOWN or number >= _TRIED:

@@ -74,13 +74,13 @@ def hunks(one: Sequence[str], other: Sequence[str]) -> list[Hunk]:
     """All places where the lines differ, in order."""
     result: list[Hunk] = []
     start = _common(one, other)
-    tail = _common(one[start:][::-1], other[start:][::-1])
+    tail = _common_end(one, other, start)
     mine, theirs = one[start : len(one) - tail], other[start : len(other) - tail]
     at = other_at = 0
     for index, twin in [*_anchors(mine, theirs), (len(mine), len(theirs))]:
         first, second = mine[at:index], theirs[other_at:twin]
         head = _common(first, second)
-        end = _common(first[head:][::-1], second[head:][::-1])
+        end = _common_end(first, second, head)
         changed = first[head : len(first) - end], second[head : len(second) - end]
         if changed[0] or changed[1]:
             places = start + at + head + 1, start + other_at + head + 1
@@ -127,6 +127,15 @@ def _common(one: Sequence[str], other: Sequence[str]) -> int:
     for mine, theirs in zip(one, other, strict=False):
         if mine != theirs:
             break
+        count += 1
+    return count
+
+
+def _common_end(one: Sequence[str], other: Sequence[str], start: int) -> int:
+    """How many lines are the same at the end, behind the first `start` ones."""
+    most = min(len(one), len(other)) - start
+    count = 0
+    while count < most and one[-1 - count] == other[-1 - count]:
         count += 1
     return count
 

@@ -120,6 +120,24 @@ def test_a_call_that_is_aimed_at_another_method() -> None:
     assert "alls added: " in functions[("function-changed", name)]
 
 
+def test_a_native_call_and_a_managed_resource() -> None:
+    base = runtime("3.0.5")
+    other = base.replace(b"\0LoadLibrary\0", b"\0FreeLibrarz\0")
+    found = told(explained(other, base).differences, "import")
+    assert {("import-removed", "kernel32.dll!LoadLibrary")} < set(found)
+    assert any(where.endswith("!FreeLibrarz") for _kind, where in found)
+    assembly = Assembly(Metadata(side(base)))
+    names = {str(item.name) for item in dnfile.dnPE(data=base).net.resources}
+    assert set(assembly.resources()) == names
+    assert "clr.py" in names
+    items = dnfile.dnPE(data=base).net.resources
+    text = next(item.data for item in items if item.name == "clr.py")
+    assert base.count(text) == 1
+    other = base.replace(text, b"#" + text[1:])
+    found = told(explained(other, base).differences, "resource", "function", "type")
+    assert list(found) == [("resource-changed", "clr.py")]
+
+
 def test_another_reader_sees_the_same_rows() -> None:
     """dnfile is an independent reader of the same tables."""
     assembly = Assembly(Metadata(side(runtime("3.0.5"))))
