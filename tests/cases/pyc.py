@@ -15,13 +15,14 @@ WHERE = "pyc.mtime"
 def cases() -> list[Case]:
     """All of them."""
     return [
-        Case("pyc.mtime", "another checkout", partial(_pair, 1_600_000_000), "settled"),
-        Case("pyc.mtime", "before any file", partial(_pair, 5), "caught", WHERE),
-        Case("pyc.mtime", "no time", partial(_pair, 0xFFFF_FFF0), "caught", WHERE),
+        Case("pyc.mtime", "another checkout", partial(pair, 1_600_000_000), "settled"),
+        Case("pyc.mtime", "before any file", partial(pair, 5), "caught", WHERE),
+        Case("pyc.mtime", "no time", partial(pair, 0xFFFF_FFF0), "caught", WHERE),
     ]
 
 
-def _pair(mtime: int) -> tuple[bytes, bytes]:
+def pair(mtime: int) -> tuple[bytes, bytes]:
+    """One module, compiled from sources of two times; `mtime` is the shipped one."""
     return _module(mtime), _module(1_700_000_000)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _REFERENCE: Final = 0x80
 _DEPTH: Final = 100
-_OBJECTS: Final = 2_000_000
+_OBJECTS: Final = 250_000
 _DIGITS: Final = 1_000  # of an integer that are turned into one
 _TEXTS: Final = frozenset("zZaAut")
 _CONTAINERS: Final = {

@@ -159,6 +159,8 @@ def _shown(value: Value, depth: int = 0) -> str:
             return f"a {value.kind}"
         inside = listed([_shown(item, depth + 1) for item in value.held[:_INSIDE]])
         return f"a {value.kind} of {inside}{' …' if len(value.held) > _INSIDE else ''}"
+    if isinstance(value.held, int) and abs(value.held) >> 64:
+        return hex(value.held)[:80]
     return text(repr(value.held)[:80].encode("utf-8", "backslashreplace"))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from verifier.errors import LimitError, ParseError
@@ -49,7 +50,9 @@ def differences(shipped: Side, rebuilt: Side) -> Iterator[Difference]:
     pairs = changed(shipped, rebuilt)
     labels = {each.label for pair in pairs for each in pair if each and not each.executable}
     texts = [_data(side, labels) for side in (shipped, rebuilt)]
-    compilers = [sorted(set(_COMPILER.findall(raw))) for raw in texts]
+    compilers = [
+        sorted({match[1] for match in islice(_COMPILER.finditer(raw), _CRATES)}) for raw in texts
+    ]
     if not any(compilers):
         return
     if compilers[0] != compilers[1]:
@@ -106,8 +109,6 @@ def _data(side: Side, labels: set[str]) -> bytes:
 
 def _named(raw: bytes) -> dict[str, str]:
     found: dict[str, set[str]] = {}
-    for number, match in enumerate(_PATH.finditer(raw)):
-        if number > _CRATES * 10:
-            break
+    for match in islice(_PATH.finditer(raw), _CRATES * 10):
         found.setdefault(match[1].decode("ascii"), set()).add(match[2].decode("ascii"))
     return {name: ", ".join(sorted(versions)) for name, versions in found.items()}
