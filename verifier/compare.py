@@ -102,7 +102,7 @@ class _Comparison:
             images = Images(self.format.name, tuple(self.open), tuple(firm))
         if differences:
             differences.extend(self.format.explain(self.shipped, self.rebuilt))
-            differences.extend(_explained(self.format.name, self.shipped, self.rebuilt))
+            differences = _explained(self.format.name, self.shipped, self.rebuilt, differences)
         verdict = Verdict.EQUIVALENT
         if self.records is not None:
             self.problems.append(PENDING)
@@ -304,11 +304,15 @@ class _Comparison:
         )
 
 
-def _explained(name: str, shipped: Side, rebuilt: Side) -> tuple[Difference, ...]:
-    """What it means. Explains alone: it never turns a verdict."""
+def _explained(
+    name: str, shipped: Side, rebuilt: Side, differences: list[Difference]
+) -> list[Difference]:
+    """With what they mean, and names as their authors wrote them. Never turns a verdict."""
     from verifier import semantic  # noqa: PLC0415 - only for pairs that differ
+    from verifier.semantic.demangle import readable  # noqa: PLC0415
 
-    return semantic.explain(name, shipped, rebuilt)
+    found = [*differences, *semantic.explain(name, shipped, rebuilt)]
+    return [readable(each) for each in found] if name in {"elf", "pe"} else found
 
 
 def _raw(shipped: Buffer, rebuilt: Buffer) -> tuple[Format, Side, Side]:

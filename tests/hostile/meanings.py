@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from tests.cases import pe_files
 from tests.hostile.monsters import elf
-from tests.unit.semantic.made import member
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ Pair = tuple[bytes, bytes]
 MAGIC = struct.pack("<H", 3495) + b"\r\n"  # Python 3.11
 HEADER = MAGIC + bytes(12)
 SIZE = 4 << 20
+LOADER = "clr_loader/ffi/dlls/amd64/ClrLoader.dll"
 
 
 def pairs() -> Iterator[tuple[str, Callable[[], Pair]]]:
@@ -136,10 +136,9 @@ def _varint(number: int) -> bytes:
 
 def managed_pairs() -> Iterator[tuple[str, Callable[[], Pair]]]:
     """Assemblies whose tables lie about their sizes."""
-    path = "clr_loader/ffi/dlls/amd64/ClrLoader.dll"
 
     def changed(at: int, value: bytes) -> Pair:
-        base = member("clr-loader", "0.2.10", path, "any")
+        base = pe_files.from_wheel("clr-loader", "0.2.10", LOADER, "any")
         tables = base.index(b"BSJB")
         stream = base.index(struct.pack("<IBBBB", 0, 2, 0, 0, 1)[:6], tables)
         place = stream + at
@@ -152,6 +151,5 @@ def managed_pairs() -> Iterator[tuple[str, Callable[[], Pair]]]:
 
 
 def _headless() -> Pair:
-    path = "clr_loader/ffi/dlls/amd64/ClrLoader.dll"
-    base = member("clr-loader", "0.2.10", path, "any")
+    base = pe_files.from_wheel("clr-loader", "0.2.10", LOADER, "any")
     return pe_files.put(base, {"directory.clr": b"\0\0\0\x70"}, fix=False), base

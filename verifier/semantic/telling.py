@@ -35,6 +35,7 @@ _OTHER: Final = _RANK["resource"]
 _CLAUSES = 6  # of one sentence
 _NAMES = 3  # named things of one clause
 _NAME = 60  # characters of one name
+_SUMMARY = 160  # characters of a summary in the sentence
 _CALLS = frozenset({"elf", "pe"})  # formats whose imports are always compared
 _RUN_PATHS = frozenset({"DT_RPATH", "DT_RUNPATH"})
 _RUNTIME = ("api-ms-win-crt", "msvcr", "msvcp", "vcruntime", "ucrtbase")
@@ -115,15 +116,21 @@ def _clause(group: list[Difference]) -> str:
     label = _LABELS.get(noun, (plain, f"{plain}s"))[len(group) > 1]
     places = Counter(_short(item.where) for item in group)
     names = ", ".join(list(places)[:_NAMES]) + (", …" if len(places) > _NAMES else "")
+    if len(group) == 1 and kind in _ALONE:
+        names += f" ({_short(group[0].summary.rstrip('.'), _SUMMARY)})"
     return f"{len(group)} {label}{f' {_CHANGES[change]}' if change else ''}: {names}"
 
 
-def _short(where: str) -> str:
-    return where if len(where) <= _NAME else f"{where[: _NAME - 1]}…"
+def _short(shown: str, most: int = _NAME) -> str:
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
 
 
 _SAID: Final = frozenset(
     {"hardening", "entropy", "toolchain", "format", "text-encoding", "interpreter", "identifier"}
+)
+# Where there is one alone, the sentence says what of it changed.
+_ALONE: Final = frozenset(
+    {"dependency-changed", "function-changed", "resource-changed", "text-changed", "type-changed"}
 )
 _CHANGES: Final = {
     "added": "added", "removed": "removed", "missing": "removed", "changed": "changed",
