@@ -102,7 +102,10 @@ class _Comparison:
             images = Images(self.format.name, tuple(self.open), tuple(firm))
         if differences:
             differences.extend(self.format.explain(self.shipped, self.rebuilt))
-            differences = _explained(self.format.name, self.shipped, self.rebuilt, differences)
+            open_ones = _explained(
+                self.format.name, self.shipped, self.rebuilt, differences[len(firm) :]
+            )
+            differences = [*firm, *open_ones]
         verdict = Verdict.EQUIVALENT
         if self.records is not None:
             self.problems.append(PENDING)

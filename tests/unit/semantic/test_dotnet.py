@@ -24,6 +24,12 @@ def runtime(version: str) -> bytes:
     return member("pythonnet", version, RUNTIME, "any")
 
 
+@cache
+def other_view() -> dnfile.dnPE:
+    """The same assembly, as an independent reader sees it."""
+    return dnfile.dnPE(data=runtime("3.0.5"))
+
+
 def side(data: bytes) -> Side:
     return Side(memoryview(data), layout(memoryview(data)))
 
@@ -127,10 +133,10 @@ def test_a_native_call_and_a_managed_resource() -> None:
     assert {("import-removed", "kernel32.dll!LoadLibrary")} < set(found)
     assert any(where.endswith("!FreeLibrarz") for _kind, where in found)
     assembly = Assembly(Metadata(side(base)))
-    names = {str(item.name) for item in dnfile.dnPE(data=base).net.resources}
+    items = other_view().net.resources
+    names = {str(item.name) for item in items}
     assert set(assembly.resources()) == names
     assert "clr.py" in names
-    items = dnfile.dnPE(data=base).net.resources
     text = next(item.data for item in items if item.name == "clr.py")
     assert base.count(text) == 1
     other = base.replace(text, b"#" + text[1:])
@@ -141,8 +147,7 @@ def test_a_native_call_and_a_managed_resource() -> None:
 def test_another_reader_sees_the_same_rows() -> None:
     """dnfile is an independent reader of the same tables."""
     assembly = Assembly(Metadata(side(runtime("3.0.5"))))
-    other = dnfile.dnPE(data=runtime("3.0.5"))
-    tables = other.net.mdtables
+    tables = other_view().net.mdtables
     types = [
         f"{row.TypeNamespace}.{row.TypeName}" if str(row.TypeNamespace) else str(row.TypeName)
         for row in tables.TypeDef
