@@ -127,27 +127,43 @@ def _mapped(
     entry: dict[str, Any], shipped: memoryview, rebuilt: memoryview, judge: Judge | None
 ) -> None:
     """Each patch of a program's layout stands in an image whose map is judged here."""
-    waiting = [patch for patch in entry["patches"] if patch.get("codec") == "layout"]
-    for layout in entry.get("layouts", ()) if waiting else ():
+    patches = entry["patches"]
+    layouts = entry.get("layouts", ())
+    for layout in layouts:
         if judge is None:
             raise ValueError("it maps two program layouts, which `verifier check` can judge")
         at, end = layout["offset"], layout["offset"] + layout["length"]
         other, stop = layout["rebuilt_offset"], layout["rebuilt_offset"] + layout["rebuilt_length"]
-        inside = [patch for patch in entry["patches"] if at <= patch["offset"] <= end]
+        inside = [patch for patch in patches if _within(layout, patch)]
         settled = [
-            (patch["offset"] - at, patch["length"], patch["rebuilt_offset"] - other, patch["rebuilt_length"])
-            for patch in inside
-            if patch not in waiting
+            (
+                item["offset"] - at,
+                item["length"],
+                item["rebuilt_offset"] - other,
+                item["rebuilt_length"],
+            )
+            for item in inside
+            if item.get("codec") != "layout"
         ]
-        mine = [patch for patch in inside if patch in waiting]
-        waiting = [patch for patch in waiting if patch not in mine]
         fault, assumptions = judge(layout, shipped[at:end], rebuilt[other:stop], settled)
         if fault:
             raise Broken(f"The map of the layouts does not hold: {fault}")
-        if assumptions and any(patch["strength"] != "assumed" for patch in mine):
-            raise Broken("The map of the layouts rests on assumptions that the proof does not name.")
-    if waiting:
-        raise Broken(f"No map of layouts speaks for the patch of {waiting[0]['field']}.")
+        mine = [item for item in inside if item.get("codec") == "layout"]
+        if assumptions and any(item["strength"] != "assumed" for item in mine):
+            raise Broken(
+                "The map of the layouts rests on assumptions that the proof does not name."
+            )
+    for patch in patches:
+        if patch.get("codec") == "layout" and not any(_within(each, patch) for each in layouts):
+            raise Broken(f"No map of layouts speaks for the patch of {patch['field']}.")
+
+
+def _within(layout: dict[str, Any], patch: dict[str, Any]) -> bool:
+    """Whether a patch lies in the image of a map, on both sides."""
+    return all(
+        layout[start] <= patch[start] and patch[start] + patch[size] <= layout[start] + layout[size]
+        for start, size in (("offset", "length"), ("rebuilt_offset", "rebuilt_length"))
+    )
 
 
 def _patched(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from verifier import content, formats, ruleset
 from verifier.checks.base import Refused
 from verifier.errors import VerifierError
-from verifier.model import Difference, Images, Patch, Place, Ref, Settings
+from verifier.model import Difference, Images, Patch, Place, Range, Ref, Settings
 from verifier.settle_stream import settle_alone
 
 if TYPE_CHECKING:
@@ -31,11 +31,17 @@ class ImagesRequest(NamedTuple):
 
 
 class ImagesAnswer(NamedTuple):
-    """Patches and the map that justifies them; or differences of meaning. Notes in any case."""
+    """Patches and the map that justifies them; or differences of meaning. Notes in any case.
+
+    `facts` tell what loaders are told differently, for images of which so much moved that
+    the fields themselves say little. `code` are the sections whose functions were compared.
+    """
 
     patches: tuple[Patch, ...] = ()
     layout: str = ""
     differences: tuple[Difference, ...] = ()
+    facts: tuple[Difference, ...] = ()
+    code: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     total: bool = False  # whether the map is total, whatever the policy says of it
 
@@ -51,9 +57,8 @@ def compare_images(settings: Settings, request: ImagesRequest) -> ImagesAnswer:
         found = explain(images.format, shipped, rebuilt, request.settled)
     except VerifierError as error:
         return ImagesAnswer(notes=(f"Its functions were not compared: {error}",))
-    if not found.finding.total:
-        return ImagesAnswer(differences=found.differences, notes=found.notes)
     text = encode.encode(found.extents)
+    total = found.finding.total
     judged = {
         "faults": str(len(found.finding.faults)),
         "assumptions": str(len(found.finding.assumptions)),
@@ -64,10 +69,14 @@ def compare_images(settings: Settings, request: ImagesRequest) -> ImagesAnswer:
     answer = settle_alone(
         ruleset.load(), settings.policy, kind.rules, FIELD, shipped, rebuilt, judged
     )
-    if isinstance(answer, Refused):
+    if not isinstance(answer, Refused):
+        return ImagesAnswer(_patches(images.open, answer), text, notes=found.notes, total=True)
+    if total:
         told = Difference(answer.kind, FIELD, answer.reason)
-        return ImagesAnswer((), "", (told,), found.notes, total=True)
-    return ImagesAnswer(_patches(images.open, answer), text, (), found.notes, total=True)
+        return ImagesAnswer(differences=(told,), notes=found.notes, total=True)
+    return ImagesAnswer(
+        differences=found.differences, facts=found.facts, code=found.code, notes=found.notes
+    )
 
 
 def _patches(places: tuple[Place, ...], settled: Settled) -> tuple[Patch, ...]:
@@ -76,15 +85,21 @@ def _patches(places: tuple[Place, ...], settled: Settled) -> tuple[Patch, ...]:
     largest = max(range(len(places)), key=lambda index: places[index].length)
     return tuple(
         Patch(
-            *(rule.id, rule.strength, place.name),
-            *(place.offset, place.length, place.rebuilt_offset, place.rebuilt_length, b""),
-            accepted.evidence,
-            _fitting(accepted.free, place.length) if index == largest else (),
+            rule=rule.id,
+            strength=rule.strength,
+            field=place.name,
+            offset=place.offset,
+            length=place.length,
+            rebuilt_offset=place.rebuilt_offset,
+            rebuilt_length=place.rebuilt_length,
+            data=b"",
+            evidence=accepted.evidence,
+            free=_fitting(accepted.free, place.length) if index == largest else (),
             codec=CODEC,
         )
         for index, place in enumerate(places)
     )
 
 
-def _fitting(free: tuple, size: int) -> tuple:  # type: ignore[type-arg]
+def _fitting(free: tuple[Range, ...], size: int) -> tuple[Range, ...]:
     return tuple(item._replace(length=min(item.length, size)) for item in free if size)

@@ -88,6 +88,8 @@ def _member(member: Member, verbose: bool) -> Iterator[tuple[str, str]]:
             style,
             f"    {weaker}{difference.kind}: {difference.where}{place}: {difference.summary}",
         )
+        if verbose and difference.detail:
+            yield from (("dim", f"      {line}") for line in difference.detail.splitlines())
     if len(first_weaker) > len(chosen):
         left = len(first_weaker) - len(chosen)
         yield "", f"    … and {left} more (--verbose lists all)."

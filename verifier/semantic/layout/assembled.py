@@ -55,27 +55,28 @@ def assemble(program: Program, decode: Decode) -> Assembled:
     codes: list[Code] = []
     data: list[islands.Island] = []
     doubts = list(program.doubts)
-    atoms = program.starts.tolist()
     code_pieces = [each for each in program.pieces if each.code and each.content]
     for piece in code_pieces:
         if piece.data is None:
             doubts.append(f"The code of {piece.name} is not in the file.")
             continue
-        code = decode(bytes(piece.data), piece.address, program.machine, atoms)
-        found = islands.find(program, piece, code)
-        code = islands.without(code, found)
-        zeros = piece.address + len(bytes(piece.data).rstrip(b"\0"))
-        code.flows[code.starts >= zeros] = Flow.PADS
+        code, found = _decoded(program, piece, decode, program.starts)
+        called = {row[3] for row in code.rows if row[2] == Kind.CALL}
+        called = {at for at in called if piece.address <= at < piece.end}
+        lost = called - set(_real(called, code.starts).tolist())
+        if lost:  # padding led the decoder astray; begin anew at what is called
+            starts = np.union1d(program.starts, np.array(sorted(lost), dtype=np.int64))
+            code, found = _decoded(program, piece, decode, starts)
         codes.append(code)
         data += found
     instructions = _joined([code.starts for code in codes])
     flows = _joined([code.flows for code in codes])
     rows = [row for code in codes for row in code.rows]
-    starts = _starts(program, rows, instructions, code_pieces)
+    starts = _starts(program, rows, instructions, flows, code_pieces)
     starts = np.union1d(starts, np.array([each.start for each in data], dtype=np.int64))
     outer = _outer(rows, starts)
     rows = [*_rows(program.slots), *(row for row, out in zip(rows, outer, strict=True) if out)]
-    rows += [row for piece in code_pieces for row in _stubs(program, piece, atoms)]
+    rows += [row for piece in code_pieces for row in _stubs(program, piece)]
     rows += [row for piece in program.pieces for row in _made(program, piece, rows)]
     indirect = [at for code in codes for at in code.indirect]
     image = Assembled(program, starts, instructions, flows, slots_of(rows), {}, doubts, indirect)
@@ -87,25 +88,90 @@ def assemble(program: Program, decode: Decode) -> Assembled:
     return image
 
 
+def _decoded(
+    program: Program, piece: Piece, decode: Decode, starts: Ints
+) -> tuple[Code, list[islands.Island]]:
+    """The code of one section, and the data in it."""
+    code = decode(bytes(piece.data or b""), piece.address, program.machine, starts.tolist())
+    code = _zeros(piece, code, starts)
+    found = islands.find(program, piece, code)
+    return islands.without(code, found), found
+
+
+def _zeros(piece: Piece, code: Code, starts: Ints) -> Code:
+    """Zeros between the last instruction of an atom and the next atom are padding (gold, lld)."""
+    assert piece.data is not None
+    raw = bytes(piece.data)
+    if not raw:
+        return code
+    edges = [at - piece.address for at in starts.tolist() if piece.address < at < piece.end]
+    spans: list[tuple[int, int]] = []
+    for begin, end in zip([0, *edges], [*edges, len(raw)], strict=True):
+        if raw[end - 1] == 0:
+            first = begin + len(raw[begin:end].rstrip(b"\0"))
+            spans.append((piece.address + first, piece.address + end))
+    if not spans:
+        return code
+    zero = np.zeros(len(code.starts), dtype=np.bool_)
+    for first, end in spans:
+        one, other = np.searchsorted(code.starts, (first, end))
+        zero[one:other] = True
+    code.flows[zero] = Flow.PADS
+    padding = set(code.starts[zero].tolist())
+    return code._replace(bad=[at for at in code.bad if at not in padding])
+
+
 def _joined(arrays: list[Ints]) -> Ints:
     return np.concatenate(arrays) if arrays else np.zeros(0, dtype=np.int64)
 
 
 def _starts(
-    program: Program, rows: list[_Row], instructions: Ints, pieces: list[Piece]
+    program: Program, rows: list[_Row], instructions: Ints, flows: Ints, pieces: list[Piece]
 ) -> Ints:
-    """The known starts and the targets of calls, as far as instructions begin there."""
-    called = np.array(
-        sorted({row[3] for row in rows if row[2] == Kind.CALL}), dtype=np.int64
-    ).reshape(-1)
-    if len(called) and len(instructions):
-        place = np.minimum(np.searchsorted(instructions, called), len(instructions) - 1)
-        called = called[instructions[place] == called]
-    whole = [piece for piece in pieces if piece.whole]
-    starts = np.union1d(program.starts, called)
-    for piece in whole:
-        starts = starts[(starts <= piece.address) | (starts >= piece.end)]
+    """Where atoms begin: known starts, targets of calls, what stands behind a function's end,.
+
+    and what only a jump from another atom reaches (stubs of imports among them).
+    """
+    if not len(instructions):
+        return program.starts
+    called = {row[3] for row in rows if row[2] == Kind.CALL}
+    starts = np.union1d(program.starts, _real(called, instructions))
+    ends = {start + size for start, size in program.sizes.items() if size}
+    starts = np.union1d(starts, _behind(ends, starts, instructions, flows))
+    fresh = np.concatenate([[True], np.isin(flows[:-1], (Flow.ENDS, Flow.JUMPS_FAR, Flow.PADS))])
+    stubs = instructions[fresh & (flows == Flow.JUMPS_FAR)]
+    jumps = [row for row in rows if row[2] == Kind.BRANCH]
+    outside = _outer(jumps, starts)
+    reached = {row[3] for row, out in zip(jumps, outside, strict=True) if out}
+    beyond = np.intersect1d(_real(reached, instructions), instructions[fresh])
+    starts = np.union1d(np.union1d(starts, beyond), stubs)
+    for piece in pieces:
+        if piece.whole:
+            starts = starts[(starts <= piece.address) | (starts >= piece.end)]
     return starts
+
+
+def _real(addresses: set[int], instructions: Ints) -> Ints:
+    """Those of `addresses` at which an instruction begins."""
+    wanted = np.array(sorted(addresses), dtype=np.int64)
+    if not len(instructions):
+        return wanted[:0]
+    place = np.minimum(np.searchsorted(instructions, wanted), len(instructions) - 1)
+    real: Ints = wanted[instructions[place] == wanted]
+    return real
+
+
+def _behind(ends: set[int], starts: Ints, instructions: Ints, flows: Ints) -> Ints:
+    """The first instruction that is no padding after each end, if no known atom begins before."""
+    does = instructions[flows != Flow.PADS]
+    wanted = np.array(sorted(ends), dtype=np.int64)
+    place = np.searchsorted(does, wanted)
+    found = does[place[place < len(does)]]
+    wanted = wanted[place < len(does)]
+    nearest = np.searchsorted(starts, wanted)
+    limit = np.append(starts, np.int64(1) << 62)[nearest]
+    before: Ints = found[found < limit]
+    return before
 
 
 def _outer(rows: list[_Row], starts: Ints) -> list[bool]:
@@ -131,7 +197,7 @@ def _rows(slots: Slots) -> list[_Row]:
     )
 
 
-def _stubs(program: Program, piece: Piece, atoms: Sequence[int]) -> list[_Row]:
+def _stubs(program: Program, piece: Piece) -> list[_Row]:
     """Lazy stubs push the index of their relocation: `push $n; jmp` (psABI x86-64, PLT)."""
     if not piece.made or piece.data is None or program.machine != "x86-64":
         return []

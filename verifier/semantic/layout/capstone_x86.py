@@ -6,6 +6,7 @@ its instruction, a rip-relative one before the immediate, if there is any.
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING
 
@@ -25,13 +26,13 @@ _ENDS = {"ret", "retf", "iretq", "iretd", "iret", "hlt", "ud0", "ud1", "ud2", "s
 
 def decode(data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:
     """As `x86.decode`."""
-    import capstone  # noqa: PLC0415 - only for checking
+    import capstone  # type: ignore[import-untyped]  # noqa: PLC0415 - only for checking
 
     mode = capstone.CS_MODE_64 if machine == "x86-64" else capstone.CS_MODE_32
     engine = capstone.Cs(capstone.CS_ARCH_X86, mode)
     sweep = _Sweep(data, base)
     cuts = sorted({base, *(at for at in atoms if base < at < base + len(data)), base + len(data)})
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in itertools.pairwise(cuts):
         at = start
         while at < end:
             done = at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from verifier.semantic.layout.program import Piece
     from verifier.semantic.layout.stretches import Extent
 
+_ALIGNED = 64  # bytes that alignment may leave between two objects
+
 
 def padding(image: Assembled, piece: Piece, start: int, end: int) -> bool:
     """Whether these bytes are what linkers and compilers put between things.
@@ -25,7 +28,7 @@ def padding(image: Assembled, piece: Piece, start: int, end: int) -> bool:
     masked = image.masked.get(piece.name)
     if masked is None or not any(masked[start - piece.address : end - piece.address]):
         slots = image.slots.between(start, end)
-        return slots.start == slots.stop
+        return bool(slots.start == slots.stop)
     if not piece.code:
         return False
     first, last = np.searchsorted(image.instructions, (start, end))
@@ -41,6 +44,7 @@ def judge(
     faults: list[str] = []
     assumptions: list[str] = []
     starts = [set(image.starts.tolist()) for image in (one, other)]
+    symbols = _Objects(one), _Objects(other)
     loose: dict[str, int] = {}
     for extent in extents:
         piece, twin = one.piece_at(extent.a), other.piece_at(extent.b)
@@ -53,7 +57,12 @@ def judge(
             faults.append(f"{piece.name} is cut, and its order is its meaning.")
         elif piece.code:
             faults += _code(one, other, extent, starts)
-        elif not _certain(one, other, extent, piece, twin):
+        elif not piece.made and not (
+            symbols[0].begins(extent.a, piece)
+            and symbols[1].begins(extent.b, twin)
+            and symbols[0].ends(extent.a + extent.length, piece)
+            and symbols[1].ends(extent.b + extent.length, twin)
+        ):
             loose[piece.name] = loose.get(piece.name, 0) + 1
     assumptions += [
         f"{count} cuts in {name} stand between objects: no symbol of both images says so."
@@ -62,9 +71,7 @@ def judge(
     return faults, assumptions
 
 
-def _code(
-    one: Assembled, other: Assembled, extent: Extent, starts: list[set[int]]
-) -> list[str]:
+def _code(one: Assembled, other: Assembled, extent: Extent, starts: list[set[int]]) -> list[str]:
     """Code begins where an atom does, and ends after an instruction that nothing runs over."""
     if extent.a not in starts[0] or extent.b not in starts[1]:
         return [f"Code is cut at {one.program.label(extent.a)}, where no function begins."]
@@ -87,35 +94,37 @@ def _ends(image: Assembled, end: int) -> bool:
     whole = following <= end or piece is None or following >= piece.end
     if piece is not None and piece.whole:
         return True
-    return (
-        last >= 0
-        and whole
-        and int(image.flows[last]) in (Flow.ENDS, Flow.JUMPS_FAR, Flow.CALLS)
-    )
+    return last >= 0 and whole and int(image.flows[last]) in (Flow.ENDS, Flow.JUMPS_FAR, Flow.CALLS)
 
 
-def _certain(one: Assembled, other: Assembled, extent: Extent, piece: Piece, twin: Piece) -> bool:
-    """Whether both ends of a stretch of data are the section's, a symbol's, or made by the linker.
+class _Objects:
+    """Where data symbols say that objects begin and end, for look-ups."""
 
-    Where a symbol says where an object begins in both images, the cut is no guess.
-    """
-    if piece.made:
-        return True
-    start = (extent.a == piece.address and extent.b == twin.address) or (
-        extent.a in one.program.objects and extent.b in other.program.objects
-    )
-    ends = [
-        (image, at + extent.length, home)
-        for image, at, home in ((one, extent.a, piece), (other, extent.b, twin))
-    ]
-    end = all(at == home.end or _closes(image, at) for image, at, home in ends)
-    return start and end
+    def __init__(self, image: Assembled) -> None:
+        self._image = image
+        objects = image.program.objects.items()
+        self._starts = sorted(start for start, _size in objects)
+        self._ends = sorted(start + size for start, size in objects if size)
 
+    def begins(self, address: int, piece: Piece) -> bool:
+        """Whether an object, or the section, begins here or after padding alone."""
+        if address == piece.address:
+            return True
+        index = bisect_left(self._starts, address)
+        return index < len(self._starts) and self._nothing(address, self._starts[index], piece)
 
-def _closes(image: Assembled, end: int) -> bool:
-    """Whether an object ends here, or just before with nothing between: a symbol with a size."""
-    return any(
-        start + size == end
-        for start, size in image.program.objects.items()
-        if size and start < end
-    )
+    def ends(self, address: int, piece: Piece) -> bool:
+        """Whether an object, or the section, ends here or before padding alone."""
+        if address == piece.end:
+            return True
+        index = bisect_right(self._ends, address) - 1
+        return index >= 0 and self._nothing(self._ends[index], address, piece)
+
+    def _nothing(self, start: int, end: int, piece: Piece) -> bool:
+        if end - start >= _ALIGNED or start < piece.address or end > piece.end:
+            return False
+        masked = self._image.masked.get(piece.name)
+        slots = self._image.slots.between(start, end)
+        if slots.start != slots.stop:
+            return False
+        return masked is None or not any(masked[start - piece.address : end - piece.address])

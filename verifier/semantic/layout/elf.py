@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from verifier.errors import ParseError, VerifierError
 from verifier.formats.elf.header import (
-    PT_LOAD,
     SHF_ALLOC,
+    SHF_COMPRESSED,
     SHF_EXECINSTR,
     SHF_TLS,
     SHT_DYNAMIC,
@@ -17,13 +17,12 @@ from verifier.formats.elf.header import (
     SHT_REL,
     SHT_RELA,
     SHT_STRTAB,
-    SHT_SYMTAB,
     SHT_VERDEF,
     SHT_VERNEED,
 )
 from verifier.formats.elf.layout import layout
 from verifier.semantic.layout import elffacts, elfsymbols, frames
-from verifier.semantic.layout.program import Address, Piece, Program, slots_of
+from verifier.semantic.layout.program import Piece, Program, slots_of
 
 if TYPE_CHECKING:
     from verifier.content import Buffer
@@ -48,13 +47,18 @@ def load(data: Buffer) -> Program:
         VerifierError: it is not well-formed.
     """
     image: Image = layout(data).info
-    pieces = _pieces(data, image)
+    pieces = _pieces(data, image) if image.header.type == _DYN else ()
     program = Program(
         _MACHINES.get(image.header.machine, f"machine {image.header.machine}"),
         pieces,
         *(elffacts.none(), slots_of([])),
         [],
     )
+    program.debug = {
+        section.label: data[section.offset : section.offset + section.length]
+        for section in image.sections
+        if section.name.startswith(elffacts.DEBUG) and not section.flags & SHF_COMPRESSED
+    }
     if image.header.shape.bits != 64 or image.header.shape.order != "<":
         program.doubts.append("Only 64-bit little-endian ELF images are decided.")
         return program
@@ -63,6 +67,7 @@ def load(data: Buffer) -> Program:
             "It is no position-independent image, so that numbers and addresses in it cannot be"
             " told apart."
         )
+        return program
     program.doubts += [f"{item.where}: {item.summary}" for item in image.quarrels]
     try:
         _fill(data, image, program)
@@ -103,10 +108,11 @@ def _fill(data: Buffer, image: Image, program: Program) -> None:
 
 
 def _pieces(data: Buffer, image: Image) -> tuple[Piece, ...]:
-    found = []
-    for section in image.sections:
-        if section.flags & SHF_ALLOC and (section.size or section.type != SHT_NOBITS):
-            found.append(_piece(data, section))
+    found = [
+        _piece(data, section)
+        for section in image.sections
+        if section.flags & SHF_ALLOC and (section.size or section.type != SHT_NOBITS)
+    ]
     return tuple(sorted(found, key=lambda piece: (piece.address, piece.size)))
 
 
@@ -128,11 +134,3 @@ def _piece(data: Buffer, section: Section) -> Piece:
         or section.name in (b".init", b".fini"),
         made=section.name in _LINKER,
     )
-
-
-def entry_facts(image: Image) -> tuple[str, Address]:
-    """The entry point as a fact."""
-    return "entry", Address(image.header.entry)
-
-
-__all__ = ["PT_LOAD", "SHT_SYMTAB", "entry_facts", "load"]

@@ -227,9 +227,11 @@ def _gnu_hash(data: Buffer, image: Image, section: Section) -> None:
         if links[number - first] != (value & ~1 | last):
             raise ParseError("The GNU hash table would not find a symbol", section.offset)
         bits[value // 64 % words] |= 1 << (value % 64) | 1 << ((value >> shift) % 64)
-    if tuple(seen.get(index, 0) for index in range(buckets)) != heads or tuple(bits) != filters:
-        if first < len(names) or any(heads) or any(filters[1:]):
-            raise ParseError("The GNU hash table would not find a symbol", section.offset)
+    right = (
+        tuple(seen.get(index, 0) for index in range(buckets)) == heads and tuple(bits) == filters
+    )
+    if not right and (first < len(names) or any(heads) or any(filters[1:])):
+        raise ParseError("The GNU hash table would not find a symbol", section.offset)
 
 
 def _djb(name: bytes) -> int:
@@ -247,7 +249,7 @@ def _sysv_hash(data: Buffer, image: Image, section: Section) -> None:
         raise ParseError("The hash table has another size", section.offset)
     heads = struct.unpack_from(f"<{buckets}I", raw, 8)
     chain = struct.unpack_from(f"<{count}I", raw, 8 + 4 * buckets)
-    found = []
+    found: list[int] = []
     for bucket, head in enumerate(heads):
         at = head
         while at and len(found) <= count:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import struct
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,7 @@ def headers(data: Buffer, image: Image, program: Program) -> None:
     loads = sorted(image.loads(), key=lambda item: item.vaddr)
     for segment in image.segments:
         _segment(image, segment, program)
-    for one, other in zip(loads, loads[1:], strict=False):
+    for one, other in itertools.pairwise(loads):
         if one.vaddr + one.memsz > other.vaddr:
             program.doubts.append(f"Segments {one.number} and {other.number} overlap in memory.")
     for load in loads:
@@ -77,21 +78,24 @@ def _section(
         info = 0  # the number of local symbols: which ones is told by the symbols
     program.facts.append(
         (
-            *("section", section.number, section.name, section.type, section.flags),
+            "section" if section.flags & SHF_ALLOC else "unloaded section",
+            *(section.number, section.name, section.type, section.flags),
             *(section.align, section.entsize, label(section.link), info),
         )
     )
     if not section.number:
-        program.facts.append(("null", bytes(data[image.header.shoff :][: image.header.shape.sizes[2]])))
+        program.facts.append(
+            ("null", bytes(data[image.header.shoff :][: image.header.shape.sizes[2]]))
+        )
     if section.type == SHT_NOTE or (section.name == b".interp" and section.flags & SHF_ALLOC):
         raw = bytes(data[section.offset : section.offset + section.length])
         program.facts.append(("contents", section.label, raw))
     elif section.type == SHT_NOBITS and section.flags & 0x400:
         program.facts.append(("threads", section.label, section.size))
     elif not section.flags & SHF_ALLOC and section.type not in (SHT_SYMTAB, SHT_STRTAB, SHT_NOBITS):
-        raw = data[section.offset : section.offset + section.length]
+        content = data[section.offset : section.offset + section.length]
         name = "debug" if section.name.startswith(DEBUG) else "unloaded"
-        program.facts.append((name, section.label, hashlib.sha256(raw).digest()))
+        program.facts.append((name, section.label, hashlib.sha256(content).digest()))
     if section.type == SHT_STRTAB:
         raw = bytes(data[section.offset : section.offset + section.length])
         texts = b"\0".join(sorted(raw.split(b"\0")))
@@ -117,7 +121,9 @@ def _segment(image: Image, segment: Segment, program: Program) -> None:
         program.doubts.append("PT_PHDR does not say where the program headers are.")
     if segment.paddr not in (segment.vaddr, 0):
         program.doubts.append(f"Segment {segment.number} has another physical address.")
-    sizes = (segment.filesz, segment.memsz) if segment.type == _PT_TLS else ()
+    sizes: tuple[int, ...] = ()
+    if segment.type == _PT_TLS:
+        sizes = (segment.filesz, segment.memsz)
     if not inside and segment.type not in (PT_LOAD, _PT_PHDR):
         sizes = (segment.vaddr, segment.filesz, segment.memsz)
     program.facts.append(

@@ -7,7 +7,6 @@ symbol versions and the GNU hash table as the GNU C library reads them.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from verifier.errors import ParseError
@@ -16,6 +15,8 @@ from verifier.semantic.layout import elfdynamic
 from verifier.semantic.layout.program import Address, Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from verifier.content import Buffer
     from verifier.formats.elf.header import Section
     from verifier.formats.elf.image import Image
@@ -102,7 +103,6 @@ def relocations(data: Buffer, image: Image, section: Section, program: Program) 
         raise ParseError(f"Relocations of {section.label} are of a kind that is not decided here")
     raw = bytes(data[section.offset : section.offset + section.size])
     names = _symbol_texts(data, image, section)
-    index = {text: at for at, text in enumerate(program.symbols)}
     rows: list[Row] = []
     first = elfdynamic.relative_count(data, image) if section.label == ".rela.dyn" else 0
     for at, info, addend in _RELA.iter_unpack(raw[: len(raw) // 24 * 24]):
@@ -117,16 +117,21 @@ def relocations(data: Buffer, image: Image, section: Section, program: Program) 
         if kind == kinds["irelative"]:
             text = f"{kind}:resolver"
             program.facts.append(("resolver", Address(at), Address(addend)))
-            addend = 0
         else:
             text = f"{kind}:{names[number]}"
         if kind == kinds["jump"]:
             _lazily(program, at)
             program.jumps.append(at)
-        symbol = index.setdefault(text, len(program.symbols))
-        if symbol == len(program.symbols):
-            program.symbols.append(text)
-        rows.append((at, 0 if kind == kinds["copy"] else 8, int(Kind.SYMBOL), addend, symbol))
+        symbol = program.symbol(text)
+        rows.append(
+            (
+                at,
+                0 if kind == kinds["copy"] else 8,
+                int(Kind.SYMBOL),
+                0 if kind == kinds["irelative"] else addend,
+                symbol,
+            )
+        )
     program.facts.append(("relocations", section.label, len(rows)))
     return rows
 

@@ -50,15 +50,18 @@ class Cursor:
         self.end = min(end, len(self.data))
 
     def take(self, size: int) -> bytes:
+        """The next bytes."""
         if size < 0 or self.at + size > self.end:
             raise ParseError("An unwind table ends inside an entry", self.at)
         self.at += size
         return bytes(self.data[self.at - size : self.at])
 
     def number(self, size: int, *, signed: bool = False) -> int:
+        """A little-endian number."""
         return int.from_bytes(self.take(size), "little", signed=signed)
 
     def uleb(self) -> int:
+        """An unsigned LEB128 number (DWARF 5, 7.6)."""
         value = shift = 0
         while True:
             byte = self.number(1)
@@ -70,12 +73,14 @@ class Cursor:
                 raise ParseError("A number in an unwind table is too long", self.at)
 
     def sleb(self) -> int:
+        """A signed LEB128 number."""
         start = self.at
         value = self.uleb()
         bits = 7 * (self.at - start)
         return value - (1 << bits) if value >> (bits - 1) & 1 else value
 
     def text(self) -> bytes:
+        """A text up to its zero byte, which is taken too."""
         stop = bytes(self.data[self.at : min(self.end, self.at + 64)]).find(b"\0")
         if stop < 0:
             raise ParseError("An unwind table holds a text without an end", self.at)
@@ -85,7 +90,9 @@ class Cursor:
         """An encoded pointer's value; relative ones as an address. 0 is none."""
         place = self.base + self.at
         if encoding & 0x0F not in _FIXED or encoding & 0x70 not in (0, _PCREL):
-            raise ParseError(f"Pointers of the unwind table have the encoding {encoding:#x}", self.at)
+            raise ParseError(
+                f"Pointers of the unwind table have the encoding {encoding:#x}", self.at
+            )
         size, signed = _FIXED[encoding & 0x0F]
         value = self.number(size, signed=signed)
         return value + place if value and encoding & 0x70 == _PCREL else value

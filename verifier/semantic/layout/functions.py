@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from verifier.semantic.layout.changes import Change
     from verifier.semantic.layout.match import Match
 
+_NEAR = 1 << 16  # bytes that a base may lie before its object
 _LISTED = 400  # changed functions that are read instruction by instruction
 
 
@@ -51,13 +53,29 @@ class Namer:
 
     def shipped(self, address: int) -> tuple[str, str]:
         """For an address of the shipped image."""
-        return f"@{address:x}" if self._known(address) else self._label(address, shipped=True), (
-            self._label(address, shipped=True)
-        )
+        label = self._label(address, shipped=True)
+        return (f"@{address:x}" if self._known(address) else label), label
+
+    def same(self, a: int, b: int) -> bool:
+        """Whether two addresses are one thing: mapped, one text, or a base before what is mapped.
+
+        For reports alone. What it takes for equal too easily never makes a verdict better.
+        """
+        there = self._there(a)
+        if there == b:
+            return True
+        match = self._match
+        quoted = string_at(match.one, a)
+        if quoted and quoted == string_at(match.other, b):
+            return True
+        if there is not None and match.one.piece_at(a) is not None:
+            return False
+        index = bisect_left(self._starts, a)
+        if index < len(self._starts) and self._starts[index] - a < _NEAR:
+            return self._extents[index].b - (self._starts[index] - a) == b
+        return False
 
     def _there(self, address: int) -> int | None:
-        from bisect import bisect_right  # noqa: PLC0415 - one concern
-
         match = self._match
         if address in match.data:
             return match.data[address]
@@ -82,8 +100,6 @@ class Namer:
         piece = match.other.piece_at(address)
         if piece is not None and piece.code:
             return match.other.atom(address) in match.back
-        from bisect import bisect_right  # noqa: PLC0415 - one concern
-
         index = bisect_right(self._begins, address) - 1
         return index >= 0 and address < self._spans[index][0] + self._spans[index][1]
 
@@ -109,7 +125,7 @@ def compare(match: Match) -> Functions:
     changed: list[Changed] = []
     encoded = unread = 0
     for a, b in sorted(match.code.items()):
-        i, j = match.atoms.index[a], match.others.index[b]
+        i, j = match.atoms.number[a], match.others.number[b]
         if match.atoms.keys[i] == match.others.keys[j] and not _redirected(match, namer, i, j):
             continue
         if len(changed) >= _LISTED:
@@ -117,18 +133,20 @@ def compare(match: Match) -> Functions:
             continue
         lines = listing(one, a, match.atoms.ends[i], namer.rebuilt)
         twins = listing(other, b, match.others.ends[j], namer.shipped)
-        change = changes.compare(lines, twins)
+        change = changes.compare(lines, twins, namer.same)
         if change is None and match.atoms.keys[i] == match.others.keys[j]:
             continue
         if change is None and lines:
             encoded += 1
         else:
-            changed.append(Changed(a, b, change or changes.Change("bytes", "Its bytes differ.", "")))
+            changed.append(
+                Changed(a, b, change or changes.Change("bytes", "Its bytes differ.", ""))
+            )
     total = sum(1 for at in match.others.starts if _told(match, at, True))
     return Functions(total, added, removed, changed, encoded, unread)
 
 
-def _told(match: Match, start: int, shipped: bool) -> bool:  # noqa: FBT001 - which image
+def _told(match: Match, start: int, shipped: bool) -> bool:
     """Whether code is a function of the program: not a stub that the linker made."""
     piece = (match.other if shipped else match.one).piece_at(start)
     return piece is not None and not piece.made
@@ -147,7 +165,7 @@ def _redirected(match: Match, namer: Namer, i: int, j: int) -> bool:
         if symbol or twin:
             if one.program.symbols[symbol] != other.program.symbols[twin]:
                 return True
-        elif namer.rebuilt(a)[0] != namer.shipped(b)[0]:
+        elif not namer.same(a, b):
             return True
     return False
 

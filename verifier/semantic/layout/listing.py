@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from verifier.formats.base import text
+from verifier.semantic.layout.x86 import Flow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from verifier.semantic.layout.assembled import Assembled
 
 _STRING = 48  # bytes of a text that stand for its address
 
 
 class Line(NamedTuple):
-    """One instruction: what it is for comparison, what a person reads, and its parts."""
+    """One instruction: what it is for comparison, what a person reads, and its parts.
+
+    `bare` is the token with an arrow for the target; `target` the address, None without one.
+    """
 
     token: str
     shown: str
     mnemonic: str
-    operands: str  # without names of registers and numbers: the shape
+    operands: str
+    bare: str
+    target: int | None
+    at: int
 
 
-Namer = Callable[[int], tuple[str, str]] if TYPE_CHECKING else object
+Namer = Callable[[int], tuple[str, str]]
 """For an address: what it is in terms of the shipped image (for tokens), and its name."""
+
+_ARROW = "→"
 
 
 @cache
@@ -71,7 +79,8 @@ def listing(image: Assembled, start: int, end: int, name: Namer) -> list[Line]:
             continue
         mnemonic = formatter.format_mnemonic(instruction).strip()
         operands = formatter.format_all_operands(instruction)
-        token = shown = operands
+        token = shown = bare = operands
+        outer: int | None = None
         target = instruction.near_branch_target
         if not target and instruction.is_ip_rel_memory_operand:
             target = instruction.ip_rel_memory_address
@@ -80,11 +89,16 @@ def listing(image: Assembled, start: int, end: int, name: Namer) -> list[Line]:
             what, label = (inside, inside) if inside else name(target)
             spelled = f"0x{target:x}"
             token, shown = operands.replace(spelled, what), operands.replace(spelled, label)
+            bare = operands.replace(spelled, inside or _ARROW)
+            outer = None if inside else target
         for at in range(instruction.ip, instruction.ip + instruction.len):
             if at in rebased and not target:
-                what, label = name(rebased[at][1])
+                outer = rebased[at][1]
+                what, label = name(outer)
                 token, shown = f"{_plain(operands)} -> {what}", f"{operands} -> {label}"
-        found.append(Line(f"{mnemonic} {token}", f"{mnemonic} {shown}", mnemonic, operands))
+                bare = f"{_plain(operands)} -> {_ARROW}"
+        texts = f"{mnemonic} {token}", f"{mnemonic} {shown}"
+        found.append(Line(*texts, mnemonic, operands, f"{mnemonic} {bare}", outer, instruction.ip))
     return found
 
 
@@ -95,8 +109,6 @@ def _plain(operands: str) -> str:
 
 def _labels(image: Assembled, start: int, end: int) -> dict[int, str]:
     """Every instruction of the function by its number among those that do something."""
-    from verifier.semantic.layout.x86 import Flow  # noqa: PLC0415 - one concern
-
     first, last = np.searchsorted(image.instructions, (start, end))
     found: dict[int, str] = {}
     number = 0

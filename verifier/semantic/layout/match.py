@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from verifier.semantic.layout import stretches
-from verifier.semantic.layout.program import Ints
+from verifier.semantic.layout.program import Address, Ints
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +28,7 @@ class Atoms(NamedTuple):
 
     starts: list[int]
     ends: list[int]
-    index: dict[int, int]
+    number: dict[int, int]  # of an atom by its start
     keys: list[bytes]
     slots: list[slice]
 
@@ -70,6 +70,7 @@ class Match:
         self.data: dict[int, int] = {}
         self.extents: list[Extent] = []
         self._queue: list[tuple[int, int]] = []
+        self._told = (_unwinding(one), _unwinding(other))
         self.targets = (one.slots.target.tolist(), other.slots.target.tolist())
         self.symbols = (one.slots.symbol.tolist(), other.slots.symbol.tolist())
 
@@ -95,13 +96,15 @@ class Match:
         start, begin = self.one.atom(a), self.other.atom(b)
         if a - start != b - begin or start in self.code or begin in self.back:
             return
-        i, j = self.atoms.index.get(start, -1), self.others.index.get(begin, -1)
+        i, j = self.atoms.number.get(start, -1), self.others.number.get(begin, -1)
         if min(i, j) < 0:  # padding alone
             return
         if a != start and self.atoms.keys[i] != self.others.keys[j]:
             return
         self.code[start], self.back[begin] = begin, start
         self._queue.append((i, j))
+        for x, y in zip(self._told[0].get(start, ()), self._told[1].get(begin, ()), strict=False):
+            self.pair(x, y)
 
     def _seed(self) -> None:
         one, other = self.one.program, self.other.program
@@ -112,7 +115,7 @@ class Match:
         for mine, theirs in zip(one.facts, other.facts, strict=False):
             if mine[0] == theirs[0] and mine[0] in ("entry", "dynamic"):
                 for a, b in zip(mine, theirs, strict=False):
-                    if hasattr(a, "value") and hasattr(b, "value"):
+                    if isinstance(a, Address) and isinstance(b, Address):
                         self.pair(a.value, b.value)
         made = [_by_symbol(image) for image in (self.one, self.other)]
         for text, at in made[0].items():
@@ -210,10 +213,20 @@ class Match:
             begin = self.code.get(start)
             if begin is None:
                 continue
-            j = self.others.index[begin]
+            j = self.others.number[begin]
             if self.atoms.keys[i] == self.others.keys[j]:
                 rows.append((start, begin, self.atoms.ends[i] - start, i, j))
         return stretches.joined(self.one, self.other, rows)
+
+
+def _unwinding(image: Assembled) -> dict[int, list[int]]:
+    """For each function the tables that its unwind information names."""
+    found: dict[int, list[int]] = {}
+    for fact in image.program.facts:
+        if fact[0] in ("frame", "function"):
+            first, *rest = [item.value for item in fact if isinstance(item, Address)]
+            found.setdefault(first, rest)
+    return found
 
 
 def _unique(names: dict[int, list[str]]) -> dict[str, int]:
@@ -232,7 +245,10 @@ def _by_symbol(image: Assembled) -> dict[str, int]:
     """Slots that the loader fills with a symbol, where it is the only one of its kind."""
     found: dict[str, list[int]] = defaultdict(list)
     for at, symbol, addend in zip(
-        image.slots.at.tolist(), image.slots.symbol.tolist(), image.slots.target.tolist(), strict=True
+        image.slots.at.tolist(),
+        image.slots.symbol.tolist(),
+        image.slots.target.tolist(),
+        strict=True,
     ):
         if symbol:
             piece = image.piece_at(at)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from verifier import limits
 from verifier.errors import ParseError, VerifierError
 from verifier.formats.pe.layout import layout
-from verifier.semantic.layout import elffacts, peframes, pesymbols, petables
+from verifier.semantic.layout import elffacts, peframes, pepseudo, pesymbols, petables
 from verifier.semantic.layout.program import Address, Piece, Program, slots_of
 
 if TYPE_CHECKING:
@@ -38,6 +38,12 @@ def load(data: Buffer) -> Program:
         [],
         relative=True,
     )
+    program.base = image.optional["ImageBase"]
+    program.debug = {
+        each.label: data[each.pointer : each.pointer + each.content]
+        for each in image.sections
+        if each.label.startswith(".debug_")
+    }
     if image.machine not in _MACHINES:
         program.doubts.append("Only x86 and x86-64 images are decided.")
         return program
@@ -58,6 +64,7 @@ def _fill(data: Buffer, image: Image, program: Program) -> None:
         if one.end > other.address:
             program.doubts.append(f"{one.name} and {other.name} overlap in memory.")
     rows = petables.rows(data, image, program)
+    pepseudo.split(program, rows)
     starts = set(pesymbols.names(data, image, program))
     rows += peframes.rows(data, image, program, starts)
     for piece in program.pieces:
@@ -72,13 +79,18 @@ def _headers(data: Buffer, image: Image, program: Program) -> None:
     optional = image.optional
     flags = int.from_bytes(data[image.nt + 22 : image.nt + 24], "little")
     stamp = image.stamp
-    fixed = sorted((name, value) for name, value in optional.items() if name not in _PLACES | _SUMS.keys())
+    fixed = sorted(
+        (name, value) for name, value in optional.items() if name not in _PLACES | _SUMS.keys()
+    )
     program.facts += [
         ("dos", bytes(data[: image.nt])),
         ("coff", image.machine, flags, stamp, bytes(data[image.nt + 20 : image.nt + 22])),
         ("optional", *fixed),
         ("image-base", optional["ImageBase"] % 0x10000),
-        ("entry", Address(optional["AddressOfEntryPoint"]) if optional["AddressOfEntryPoint"] else 0),
+        (
+            "entry",
+            Address(optional["AddressOfEntryPoint"]) if optional["AddressOfEntryPoint"] else 0,
+        ),
     ]
     for name in ("BaseOfCode", "BaseOfData"):
         if name in optional:
@@ -88,7 +100,9 @@ def _headers(data: Buffer, image: Image, program: Program) -> None:
         total = sum(_size(image, each) for each in image.sections if each.flags & kind)
         program.facts.append((name, optional[name] - total))
     last = max((piece.end for piece in program.pieces), default=0)
-    program.facts.append(("SizeOfImage", optional["SizeOfImage"] - _up(last, optional["SectionAlignment"])))
+    program.facts.append(
+        ("SizeOfImage", optional["SizeOfImage"] - _up(last, optional["SectionAlignment"]))
+    )
     if flags & _RELOCS_STRIPPED:
         program.doubts.append(
             "It has no base relocations, so that numbers and addresses in it cannot be told apart."
@@ -99,7 +113,7 @@ def _headers(data: Buffer, image: Image, program: Program) -> None:
 
 def _size(image: Image, section: Section) -> int:
     align = image.optional["FileAlignment"] or 1
-    return section.raw_size if section.raw_size else _up(section.virtual_size, align)
+    return section.raw_size or _up(section.virtual_size, align)
 
 
 def _up(value: int, align: int) -> int:

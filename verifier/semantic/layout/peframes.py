@@ -60,13 +60,13 @@ def _unwind(data: Buffer, image: Image, program: Program, at: int) -> list[Row]:
     elif flags & _HANDLERS:
         handler = struct.unpack("<I", whole(data, image, after, 4, "A handler"))[0]
         found = [(after, 4, int(Kind.POINTER), handler, 0)]
-        found += _handled(data, image, program, after + 4)
+        found += _handled(program, after + 4)
         size += 4
     program.objects[at] = max(size, program.objects.get(at, 0))
     return found
 
 
-def _handled(data: Buffer, image: Image, program: Program, at: int) -> list[Row]:
+def _handled(program: Program, at: int) -> list[Row]:
     """A handler's data: an exception table of the Itanium ABI, or a table of scopes of C."""
     piece = program.piece_at(at)
     if piece is None or piece.data is None or at + 4 > piece.end:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _SYMBOL = struct.Struct("<8sIhHBB")
 _FILE, _STATIC, _EXTERNAL, _WEAK = 103, 3, 2, 105
 _FUNCTION = 0x20
+# GNU ld numbers what it adds for automatic imports in the order of its inputs.
+_NUMBERED = re.compile(rb"(\b__(?:fu|nm))\d+(?=_)")
 
 
 def names(data: Buffer, image: Image, program: Program) -> set[int]:
@@ -46,7 +49,7 @@ def _coff(data: Buffer, image: Image, program: Program) -> set[int]:
     assert image.strings is not None
     raw = bytes(data[image.symbols.offset : image.symbols.end])
     strings = bytes(data[image.strings.offset : image.strings.end])
-    texts = b"\0".join(sorted(strings[4:].split(b"\0")))
+    texts = b"\0".join(sorted(_NUMBERED.sub(rb"\1", strings[4:]).split(b"\0")))
     program.facts.append(("texts", "coff", hashlib.sha256(texts).digest()))
     found: set[int] = set()
     number, total = 0, len(raw) // 18
@@ -54,7 +57,7 @@ def _coff(data: Buffer, image: Image, program: Program) -> set[int]:
         name, value, section, kind, storage, more = _SYMBOL.unpack_from(raw, 18 * number)
         aux = raw[18 * (number + 1) : 18 * (number + 1 + more)]
         number += 1 + more
-        label = _text(name, strings)
+        label = _NUMBERED.sub(rb"\1", _text(name, strings))
         place: object = value
         home: object = section
         if 0 < section <= len(image.sections):

@@ -93,8 +93,6 @@ def _imports(data: Buffer, image: Image, program: Program) -> Iterator[Row]:
     address, size = image.directory("import")
     if not size:
         return
-    width, mark = (8, 1 << 63) if image.magic == 0x20B else (4, 1 << 31)
-    index = {text: at for at, text in enumerate(program.symbols)}
     for number in range(_MOST):
         at = address + 20 * number
         raw = struct.unpack("<5I", whole(data, image, at, 20, "An import descriptor"))
@@ -105,24 +103,33 @@ def _imports(data: Buffer, image: Image, program: Program) -> Iterator[Row]:
         for column, target in ((0, names), (12, library), (16, slots)):
             if target:
                 yield at + column, 4, int(Kind.POINTER), target, 0
-        imported = []
-        for place in range(_MOST):
-            one = _word(data, image, (names or slots) + width * place, width)
-            other = _word(data, image, slots + width * place, width)
-            if names and one != other:
-                raise ParseError(f"The imports of {label} are bound, or contradict each other")
-            if not one:
-                break
-            text = f"{label}!#{one & 0xFFFF}" if one & mark else _hinted(data, image, one)
-            text = text if one & mark else f"{label}!{text}"
-            imported.append(text)
-            symbol = index.setdefault(text, len(program.symbols))
-            if symbol == len(program.symbols):
-                program.symbols.append(text)
-            yield slots + width * place, width, int(Kind.SYMBOL), 0, symbol
-            if names and not one & mark:
-                yield names + width * place, width, int(Kind.POINTER), one, 0
+        imported: list[str] = []
+        yield from _thunks(data, image, program, (label, names, slots), imported)
         program.facts.append(("import", number, label, *sorted(imported)))
+
+
+def _thunks(
+    data: Buffer,
+    image: Image,
+    program: Program,
+    library: tuple[str, int, int],
+    imported: list[str],
+) -> Iterator[Row]:
+    """The slots of one library, which its table of names repeats; names go to `imported`."""
+    label, names, slots = library
+    width, mark = (8, 1 << 63) if image.magic == 0x20B else (4, 1 << 31)
+    for place in range(_MOST):
+        one = _word(data, image, (names or slots) + width * place, width)
+        if names and one != _word(data, image, slots + width * place, width):
+            raise ParseError(f"The imports of {label} are bound, or contradict each other")
+        if not one:
+            return
+        text = f"#{one & 0xFFFF}" if one & mark else _hinted(data, image, one)
+        imported.append(f"{label}!{text}")
+        symbol = program.symbol(imported[-1])
+        yield slots + width * place, width, int(Kind.SYMBOL), 0, symbol
+        if names and not one & mark:
+            yield names + width * place, width, int(Kind.POINTER), one, 0
 
 
 def _hinted(data: Buffer, image: Image, address: int) -> str:
@@ -170,7 +177,8 @@ def _resources(data: Buffer, image: Image) -> list[Row]:
     """The only addresses in a resource tree are those of its leaves' contents."""
     address, size = image.directory("resource")
     found: list[Row] = []
-    waiting, seen = [0], set()
+    waiting = [0]
+    seen: set[int] = set()
     while waiting and size:
         at = waiting.pop()
         if at in seen or len(seen) > _MOST:

@@ -104,7 +104,19 @@ class Program:
     marks: dict[int, str] = field(default_factory=dict)  # places in pieces that are not mapped
     relative: bool = False  # whether words may be distances from the image's start (PE)
     jumps: list[int] = field(default_factory=list)  # slots of lazily bound functions, in order
+    debug: dict[str, Buffer] = field(default_factory=dict)  # debug sections by name
+    base: int = 0  # what debug information adds to addresses
+    _index: dict[str, int] = field(default_factory=dict)
     doubts: list[str] = field(default_factory=list)  # why this image can never be decided
+
+    def symbol(self, text: str) -> int:
+        """The index of a symbol's text, which is added if it is new."""
+        if not self._index:
+            self._index = {each: at for at, each in enumerate(self.symbols)}
+        number = self._index.setdefault(text, len(self.symbols))
+        if number == len(self.symbols):
+            self.symbols.append(text)
+        return number
 
     def piece_at(self, address: int) -> Piece | None:
         """The piece that holds an address."""

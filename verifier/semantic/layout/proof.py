@@ -179,10 +179,15 @@ class _Judge:
         kind = int(self.one.slots.kind[index])
         if wanted in self.map.after(target):
             self._assume(index, "one past the end of an object")
-        elif outside and kind == Kind.TAKEN and wanted in self.map.before(target):
+        elif kind == Kind.TAKEN and self._biased(target) and wanted in self.map.before(target):
             self._assume(index, "a base before its object")
         else:
             self._misses(index, f"{self.one.program.label(target)} became {wanted:#x}")
+
+    def _biased(self, target: int) -> bool:
+        """Whether an address can be meant to lie before an object: it begins none itself."""
+        index = int(np.searchsorted(self.map.a, target))
+        return index >= len(self.map.a) or int(self.map.a[index]) != target
 
     def _assume(self, index: int, what: str) -> None:
         at = int(self.one.slots.at[index])

@@ -105,6 +105,7 @@ def _piece(
         result.append([a, b, _equal(mine, theirs, x, y, room)])
     if mine is not None and theirs is not None:
         _backward(piece, twin, mine, theirs, result)
+        result += _orphans(piece, twin, mine, theirs, result)
     else:
         _first(piece, twin, result)
     return [Extent(*row) for row in result if row[2]]
@@ -131,6 +132,39 @@ def _backward(piece: Piece, twin: Piece, mine: bytes, theirs: bytes, rows: list[
             x, y, room = x - 1, y - 1, room - 1
             row[0], row[1], row[2] = row[0] - 1, row[1] - 1, row[2] + 1
         end = a + length
+
+
+def _orphans(
+    piece: Piece, twin: Piece, mine: bytes, theirs: bytes, rows: list[list[int]]
+) -> list[list[int]]:
+    """Data that nothing refers to (names of compilers): paired by its contents, in order."""
+    used = [(row[0] - piece.address, row[0] - piece.address + row[2]) for row in rows]
+    taken = [(row[1] - twin.address, row[1] - twin.address + row[2]) for row in rows]
+    waiting = list(_gaps(theirs, taken))
+    found: list[list[int]] = []
+    for start, end in _gaps(mine, used):
+        for index, (begin, stop) in enumerate(waiting):
+            if (
+                stop - begin >= end - start
+                and mine[start:end] == theirs[begin : begin + end - start]
+            ):
+                found.append([piece.address + start, twin.address + begin, end - start])
+                waiting[index] = (begin + end - start, stop)
+                break
+    return found
+
+
+def _gaps(raw: bytes, used: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """What lies between the used ranges, without the zeros around it."""
+    at = 0
+    for start, end in [*sorted(used), (len(raw), len(raw))]:
+        if start > at:
+            part = raw[at:start]
+            first = at + len(part) - len(part.lstrip(b"\0"))
+            last = at + len(part.rstrip(b"\0"))
+            if last > first:
+                yield first, last
+        at = max(at, end)
 
 
 def _equal(one: bytes, other: bytes, x: int, y: int, room: int) -> int:

@@ -70,4 +70,5 @@ def _begins(image: Assembled, addresses: Ints) -> np.ndarray[tuple[int], np.dtyp
     if not len(image.starts):
         return np.zeros(len(addresses), dtype=np.bool_)
     index = np.minimum(np.searchsorted(image.starts, addresses), len(image.starts) - 1)
-    return image.starts[index] == addresses
+    begins: np.ndarray[tuple[int], np.dtype[np.bool_]] = image.starts[index] == addresses
+    return begins

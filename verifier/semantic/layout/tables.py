@@ -15,8 +15,10 @@ _WORDS_MOST = 65_536
 
 
 def jump_tables(image: Assembled) -> list[tuple[int, int, int, int, int]]:
-    """Slots of all tables: a table's address is taken in an atom that jumps through a register,
-    and its words, added to that address, give instructions of that atom or of what it jumps to.
+    """Slots of all tables.
+
+    A table's address is taken in an atom that jumps through a register, and its words, added to
+    that address, give instructions of that atom or of what it jumps to.
     """
     jumping = {image.atom(at) for at in image.indirect}
     slots = image.slots
@@ -51,7 +53,10 @@ def _branches(image: Assembled, jumping: set[int]) -> dict[int, set[int]]:
 
 
 def _table(
-    image: Assembled, atoms: set[int], target: int, stops: np.ndarray[tuple[int], np.dtype[np.int64]]
+    image: Assembled,
+    atoms: set[int],
+    target: int,
+    stops: np.ndarray[tuple[int], np.dtype[np.int64]],
 ) -> list[tuple[int, int, int, int, int]]:
     piece = image.piece_at(target)
     if piece is None or piece.code or not piece.content or piece.data is None or target % 4:

@@ -5,6 +5,7 @@ Decoded by iced-x86; `recheck` decodes by capstone, so that neither is trusted a
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -59,7 +60,7 @@ def _anew(data: bytes, base: int, bits: int, atoms: list[int]) -> Code:
 
     sweep = _Sweep()
     cuts = sorted({base, *atoms, base + len(data)})
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in itertools.pairwise(cuts):
         decoder = Decoder(bits, data[start - base : end - base], ip=start)
         for instruction in decoder:
             sweep.take(instruction, decoder)
