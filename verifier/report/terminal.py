@@ -81,15 +81,7 @@ def _member(member: Member, verbose: bool) -> Iterator[tuple[str, str]]:
     first_weaker = sorted(member.differences, key=lambda item: not item.weakening)
     chosen = first_weaker if verbose else _chosen(first_weaker)
     for difference in chosen:
-        place = f" @{difference.offset:#x}" if difference.offset is not None else ""
-        weaker = f"WEAKENS ({difference.weakening}): " if difference.weakening else ""
-        style = "bold red" if weaker else ""
-        yield (
-            style,
-            f"    {weaker}{difference.kind}: {difference.where}{place}: {difference.summary}",
-        )
-        if verbose and difference.detail:
-            yield from (("dim", f"      {line}") for line in difference.detail.splitlines())
+        yield from _difference(difference, verbose)
     if len(first_weaker) > len(chosen):
         left = len(first_weaker) - len(chosen)
         yield "", f"    … and {left} more (--verbose lists all)."
@@ -113,6 +105,15 @@ def _member(member: Member, verbose: bool) -> Iterator[tuple[str, str]]:
             )
         if member.narration:
             yield from (("dim", f"    | {line}") for line in member.narration.splitlines())
+
+
+def _difference(difference: Difference, verbose: bool) -> Iterator[tuple[str, str]]:
+    place = f" @{difference.offset:#x}" if difference.offset is not None else ""
+    weaker = f"WEAKENS ({difference.weakening}): " if difference.weakening else ""
+    named = f"{difference.kind}: {difference.where}{place}"
+    yield "bold red" if weaker else "", f"    {weaker}{named}: {difference.summary}"
+    if verbose and difference.detail:
+        yield from (("dim", f"      {line}") for line in difference.detail.splitlines())
 
 
 def _chosen(differences: list[Difference]) -> list[Difference]:

@@ -54,7 +54,7 @@ def test_what_the_compiler_checks_is_told() -> None:
 
 def test_equal_protections_are_not_told() -> None:
     other = MAIN.format("", 'puts("another text");')
-    assert not told(explained(gcc(other), gcc(PLAIN)).differences, "hardening")
+    assert not told(explained(gcc(other), gcc(PLAIN)).differences, "hardening", "toolchain")
 
 
 EARLY = '__attribute__((constructor)) static void early(void) { puts("early"); }'
