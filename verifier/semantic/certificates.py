@@ -35,6 +35,12 @@ def differences(shipped: Side, rebuilt: Side) -> Iterator[Difference]:
     """Certificates of one image alone, told by their SHA-256."""
     labels = {each.label for pair in changed(shipped, rebuilt) for each in pair if each}
     one, other = _all(shipped, labels), _all(rebuilt, labels)
+    if not is_elf(shipped) and all(side.layout.info.certificates for side in (shipped, rebuilt)):
+        # Where one side alone is signed, its signers are told as such.
+        for side, found in ((shipped, one), (rebuilt, other)):
+            for certificate in _signing(side):
+                named = _subject(certificate), "its signature"
+                found.setdefault(certificate.fingerprint, named)
     for change, which, mine, theirs in (
         ("added", "shipped", one, other),
         ("removed", "rebuilt", other, one),
@@ -52,9 +58,6 @@ def _all(side: Side, labels: set[str]) -> dict[str, tuple[str, str]]:
         for certificate in _read(raw):
             if len(found) < _MOST:
                 found.setdefault(certificate.fingerprint, (_subject(certificate), place))
-    if not is_elf(side):
-        for certificate in _signing(side):
-            found.setdefault(certificate.fingerprint, (_subject(certificate), "its signature"))
     return found
 
 

@@ -147,10 +147,14 @@ def test_a_vendor_certificate_of_shim_is_named() -> None:
 
 def test_certificates_of_a_signature_are_named() -> None:
     signed = files.microsoft_signed()
+    other = files.put(files.microsoft(), {"optional.MajorImageVersion": b"\7"})
+    found = told(explained(signed, files.own_signed(other)).differences, "certificate")
+    assert ("certificate-removed", "CN=Test") in found
+    added = {where for kind, where in found if kind == "certificate-added"}
+    assert any("Microsoft" in where for where in added)
     broken = bytearray(signed)
-    broken[0x500] ^= 1  # the signature alone would be settled
-    found = told(explained(bytes(broken), files.microsoft()).differences, "certificate-added")
-    assert any("Microsoft" in where for _kind, where in found)
+    broken[0x500] ^= 1
+    assert not told(explained(bytes(broken), signed).differences, "certificate")
 
 
 def test_version_information_cut_short_is_refused() -> None:
