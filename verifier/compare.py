@@ -115,10 +115,14 @@ class _Comparison:
         firm = [*self.differences, *self.format.faults(self.shipped, self.rebuilt)]
         differences = [*firm, *self.describer.finish()]
         images = None
-        if self.open and self.format.mapped:
+        if self.open and self.format.mapped and not self._managed():
             images = Images(self.format.name, tuple(self.open), tuple(firm))
         if differences:
             differences.extend(self.format.explain(self.shipped, self.rebuilt))
+            open_ones = _explained(
+                self.format.name, self.shipped, self.rebuilt, differences[len(firm) :]
+            )
+            differences = [*firm, *open_ones]
         verdict = Verdict.EQUIVALENT
         if self.records is not None:
             self.problems.append(PENDING)
@@ -138,6 +142,12 @@ class _Comparison:
         )
         lone = tuple(sorted(self.lone))
         return Outcome(member, tuple(self.children), self.records, lone, images)
+
+    def _managed(self) -> bool:
+        """Whether an image holds code of .NET, which no map of machine code understands."""
+        return self.format.name == "pe" and any(
+            side.layout.info.directory("clr")[1] for side in (self.shipped, self.rebuilt)
+        )
 
     def _layouts(self, shipped: Buffer, rebuilt: Buffer) -> tuple[Format, Side, Side]:
         kinds = [formats.of_member(self.pair, data) for data in (shipped, rebuilt)]
@@ -322,6 +332,17 @@ class _Comparison:
                 identical(child, self.digests) if codec == "stored" else None,
             )
         )
+
+
+def _explained(
+    name: str, shipped: Side, rebuilt: Side, differences: list[Difference]
+) -> list[Difference]:
+    """With what they mean, and names as their authors wrote them. Never turns a verdict."""
+    from verifier import semantic  # noqa: PLC0415 - only for pairs that differ
+    from verifier.semantic.demangle import readable  # noqa: PLC0415
+
+    found = [*differences, *semantic.explain(name, shipped, rebuilt)]
+    return [readable(each) for each in found] if name in {"elf", "pe"} else found
 
 
 def _raw(shipped: Buffer, rebuilt: Buffer) -> tuple[Format, Side, Side]:

@@ -187,6 +187,7 @@ class Member(NamedTuple):
     signers: tuple[Signer, ...] = ()
     notes: tuple[str, ...] = ()
     narration: str = ""
+    summary: str = ""  # what differs, most telling first, in one plain sentence
 
 
 class Pair(NamedTuple):

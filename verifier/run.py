@@ -12,6 +12,7 @@ from verifier import content, prove, ruleset
 from verifier.engine import Engine
 from verifier.model import Member, Problem, Report, Settings, Verdict, worst
 from verifier.pipeline import Pipeline
+from verifier.tree import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -132,10 +133,12 @@ def _merged(settled: Sequence[Member], compared: Iterable[Member]) -> tuple[Memb
 def _joined(member: Member, other: Member | None) -> Member:
     if other is None:
         return member
-    return member._replace(
-        verdict=worst([other.verdict, member.verdict]),
-        differences=(*other.differences, *member.differences),
-        problems=(*other.problems, *member.problems),
+    return told(
+        member._replace(
+            verdict=worst([other.verdict, member.verdict]),
+            differences=(*other.differences, *member.differences),
+            problems=(*other.problems, *member.problems),
+        )
     )
 
 

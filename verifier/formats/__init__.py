@@ -44,6 +44,7 @@ FORMATS: tuple[Entry, ...] = (
     Entry("clamav-tar", magic.clamav_tar, "clamav.archive:FORMAT"),
     Entry("cdiff", magic.cdiff, "clamav.cdiff:FORMAT"),
     Entry("clamsign", magic.clamsign, "clamav.sign:FORMAT"),
+    Entry("pyc", magic.pyc, "pyc:FORMAT"),
     Entry("raw", magic.anything, "raw:FORMAT"),
 )
 

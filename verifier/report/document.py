@@ -45,6 +45,8 @@ def write(report: Report, path: Path) -> None:
 def _member(member: Member) -> dict[str, Any]:
     data: dict[str, Any] = to_data(member)
     data["patches"] = [_patch(patch) for patch in member.patches]
+    if not member.summary:
+        del data["summary"]
     for difference in data["differences"]:
         for name in ("offset", "length"):
             if difference[name] is None:
