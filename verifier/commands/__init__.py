@@ -10,7 +10,16 @@ from typing import NoReturn
 import typer
 
 from verifier import __version__
-from verifier.commands import check, compare, layout, rebuild, rules, verify
+from verifier.commands import (
+    attest,
+    check,
+    compare,
+    layout,
+    rebuild,
+    rules,
+    verify,
+    verify_attestation,
+)
 from verifier.errors import EXIT_INCONCLUSIVE, VerifierError
 
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
@@ -29,6 +38,8 @@ app.command("compare", epilog=compare.EXAMPLES)(compare.command)
 app.command("rebuild", epilog=rebuild.EXAMPLES)(rebuild.command)
 app.command("check", epilog=check.EXAMPLES)(check.command)
 app.command("layout", epilog=layout.EXAMPLES)(layout.command)
+app.command("attest", epilog=attest.EXAMPLES)(attest.command)
+app.command("verify-attestation", epilog=verify_attestation.EXAMPLES)(verify_attestation.command)
 app.add_typer(rules.app, name="rules")
 
 
