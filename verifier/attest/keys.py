@@ -37,7 +37,7 @@ class PublicKey(NamedTuple):
 
     def verifies(self, signature: Signature, message: bytes) -> bool:
         """Whether this key made `signature` over `message`."""
-        from securesystemslib.exceptions import VerificationError  # noqa: PLC0415 - start-up time
+        from securesystemslib.exceptions import UnverifiedSignatureError  # noqa: PLC0415
         from securesystemslib.signer import Signature as Form  # noqa: PLC0415
 
         for form in self.forms:
@@ -45,7 +45,7 @@ class PublicKey(NamedTuple):
             for value in _spellings(form, signature.value):
                 try:
                     form.verify_signature(Form(form.keyid, value.hex(), dict(extra)), message)
-                except (VerificationError, ValueError, KeyError, TypeError):
+                except (UnverifiedSignatureError, ValueError, KeyError, TypeError):
                     continue
                 return True
         return False

@@ -138,7 +138,7 @@ def vsa(own: dict[str, Any], payload: bytes, verifier_id: str, resource: str) ->
     passed = Verdict(said["verdict"]).positive
     first = own["subject"][0]["digest"]["sha256"]
     summary = {
-        "verifier": {"id": verifier_id, "version": {"verifier": said["verifier"]["version"]}},
+        "verifier": {"id": verifier_id},
         "timeVerified": said["times"]["issued"],
         "resourceUri": resource or f"urn:sha256:{first}",
         "policy": {

@@ -7,6 +7,7 @@ VERIFIER_KEY_PASSWORD opens an encrypted file, VERIFIER_PIN a token, PYKCS11LIB 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,8 +43,8 @@ def _wrapped(signer: Any) -> Signer:
     def sign(payload: bytes) -> dsse.Envelope:
         try:
             made = signer.sign(dsse.pae(dsse.IN_TOTO, payload))
-        except (ValueError, OSError, KeyError) as error:
-            raise ToolError(f"The key could not sign: {error}") from error
+        except _failures() as error:
+            raise ToolError(f"The key could not sign: {error or type(error).__name__}.") from error
         headers = made.unrecognized_fields.get("other_headers", "")
         signature = dsse.Signature(made.keyid, bytes.fromhex(made.signature), headers)
         return dsse.Envelope(dsse.IN_TOTO, payload, (signature,))
@@ -114,5 +115,16 @@ def _token(name: str) -> Any:
         return HSMSigner.from_priv_key_uri(uri, public, lambda _secret: pin)
     except UnsupportedLibraryError as error:
         raise ToolError("PKCS#11 needs python-pkcs11: install verifier with [pkcs11].") from error
-    except (ValueError, OSError) as error:
-        raise ToolError(f"The PKCS#11 token cannot be used: {error}") from error
+    except _failures() as error:
+        shown = str(error) or type(error).__name__
+        raise ToolError(f"The PKCS#11 token cannot be used: {shown}.") from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What signers raise; the library of tokens too, where it is there at all."""
+    found: tuple[type[Exception], ...] = (ValueError, OSError, KeyError)
+    if "pkcs11" in sys.modules:
+        from pkcs11.exceptions import PKCS11Error  # noqa: PLC0415 - optional
+
+        found = (*found, PKCS11Error)
+    return found
