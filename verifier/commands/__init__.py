@@ -14,6 +14,7 @@ from verifier.commands import (
     attest,
     check,
     compare,
+    journal,
     layout,
     rebuild,
     rules,
@@ -40,6 +41,7 @@ app.command("check", epilog=check.EXAMPLES)(check.command)
 app.command("layout", epilog=layout.EXAMPLES)(layout.command)
 app.command("attest", epilog=attest.EXAMPLES)(attest.command)
 app.command("verify-attestation", epilog=verify_attestation.EXAMPLES)(verify_attestation.command)
+app.add_typer(journal.app, name="journal")
 app.add_typer(rules.app, name="rules")
 
 
