@@ -34,6 +34,7 @@ SCHEMA = (
     _GUARD.format("no_update", "UPDATE"),
     _GUARD.format("no_delete", "DELETE"),
 )
+_DAMAGED = (sqlite3.Error, UnicodeDecodeError, OverflowError)
 FORMAT = "urn:source-binary-verifier:journal:v1"
 
 
@@ -196,13 +197,13 @@ class Journal:
                 self._database.execute("ROLLBACK")
                 raise
             self._database.execute("COMMIT")
-        except sqlite3.Error as error:
+        except _DAMAGED as error:
             raise ParseError(f"{self.path} could not be written: {error}.") from error
 
     def _each(self, statement: str, *values: int) -> Iterator[Any]:
         try:
             yield from self._database.execute(statement, values)
-        except (sqlite3.Error, OverflowError) as error:
+        except _DAMAGED as error:
             raise ParseError(f"{self.path} cannot be read: {error}.") from error
 
     def _rows(self, statement: str, *values: int) -> list[Any]:
@@ -251,7 +252,7 @@ def opened(path: Path, *, write: bool = False) -> Iterator[Journal]:
         database = _connect(f"{path.absolute().as_uri()}?mode={mode}")
         if not write:
             database.execute("PRAGMA query_only = ON")
-    except sqlite3.Error as error:
+    except _DAMAGED as error:
         raise ParseError(f"{path} cannot be opened: {error}.") from error
     with contextlib.closing(database):
         yield Journal(path, database)
