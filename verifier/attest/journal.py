@@ -8,9 +8,11 @@ checkpoint (`NAME.checkpoint`): a journal that was set back behind it is not app
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import sqlite3
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from verifier.attest.note import Checkpoint, Key
 
 WAIT = 120.0  # seconds that a writer waits for the others
+_LEFT = 600.0  # seconds after which nobody writes a temporary file any more
 _GUARD = "CREATE TRIGGER {} BEFORE {} ON entries BEGIN SELECT RAISE(ABORT, 'it only grows'); END"
 SCHEMA = (
     "CREATE TABLE journal (id INTEGER PRIMARY KEY CHECK (id = 1), format TEXT, log TEXT)",
@@ -272,7 +275,11 @@ def _beside(path: Path) -> Path:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Replace a file, whole or not at all."""
+    """Replace a file, whole or not at all; what killed writers left over is swept away."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        with contextlib.suppress(OSError):
+            if left.stat().st_mtime < time.time() - _LEFT:
+                left.unlink()
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with open(handle, "wb") as file:  # noqa: PTH123 - a descriptor

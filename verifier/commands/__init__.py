@@ -16,6 +16,7 @@ from verifier.commands import (
     compare,
     journal,
     layout,
+    quorum,
     rebuild,
     rules,
     verify,
@@ -41,6 +42,7 @@ app.command("check", epilog=check.EXAMPLES)(check.command)
 app.command("layout", epilog=layout.EXAMPLES)(layout.command)
 app.command("attest", epilog=attest.EXAMPLES)(attest.command)
 app.command("verify-attestation", epilog=verify_attestation.EXAMPLES)(verify_attestation.command)
+app.command("quorum", epilog=quorum.EXAMPLES)(quorum.command)
 app.add_typer(journal.app, name="journal")
 app.add_typer(rules.app, name="rules")
 
