@@ -12,12 +12,14 @@ import typer
 from verifier import __version__
 from verifier.commands import (
     attest,
+    bundle,
     check,
     compare,
     journal,
     layout,
     quorum,
     rebuild,
+    replay,
     rules,
     verify,
     verify_attestation,
@@ -42,6 +44,8 @@ app.command("check", epilog=check.EXAMPLES)(check.command)
 app.command("layout", epilog=layout.EXAMPLES)(layout.command)
 app.command("attest", epilog=attest.EXAMPLES)(attest.command)
 app.command("verify-attestation", epilog=verify_attestation.EXAMPLES)(verify_attestation.command)
+app.command("bundle", epilog=bundle.EXAMPLES)(bundle.command)
+app.command("replay", epilog=replay.EXAMPLES)(replay.command)
 app.command("quorum", epilog=quorum.EXAMPLES)(quorum.command)
 app.add_typer(journal.app, name="journal")
 app.add_typer(rules.app, name="rules")
