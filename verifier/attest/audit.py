@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from verifier.attest import entries, merkle, note
 from verifier.attest.journal import SCHEMA
 from verifier.attest.refusal import MismatchError, NotAttestedError
-from verifier.errors import ParseError, VerifierError
+from verifier.errors import ParseError, UsageError, VerifierError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -93,6 +93,23 @@ def export(folder: Path, log: Key, witnesses: Sequence[Key], known: Sequence[byt
     sound = _checkpoints(signed, tree, log, witnesses, faults)
     _outside(known, tree, log, witnesses, faults)
     return _told(faults, sound, str(folder))
+
+
+def write(found: Journal, folder: Path) -> None:
+    """Write all entries and checkpoints as text, for an auditor without SQLite."""
+    with found.reading():
+        last = found.latest()
+        try:
+            folder.mkdir(parents=True)
+            with (folder / "entries.jsonl").open("wb") as file:
+                for _, data in found.entries():
+                    file.write(data + b"\n")
+            with (folder / "checkpoints.jsonl").open("w", encoding="utf-8") as text:
+                for _, data in found.checkpoints():
+                    text.write(json.dumps(data.decode("utf-8"), ensure_ascii=False) + "\n")
+            (folder / "checkpoint").write_text(str(last.note), "utf-8")
+        except OSError as error:
+            raise UsageError(f"{folder} cannot be written: {error.strerror}.") from error
 
 
 def _lines(file: Iterable[bytes]) -> Iterator[bytes]:

@@ -19,8 +19,11 @@ from verifier.errors import LimitError, ParseError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 ED25519, COSIGNATURE = 1, 4
+_KINDS = {ED25519: "log", COSIGNATURE: "witness"}
+_KEY_BYTES = 4096
 _DASH = "\u2014"
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _NAME = re.compile(r"[^\s+\x00-\x20\x7f]{1,255}")
@@ -88,6 +91,14 @@ def key(text: str) -> Key:
         raise UsageError(f"The key {found.name} is of a kind that is not known here.")
     if found.id.hex() != parts[1]:
         raise UsageError(f"The key {found.name} has another id than it says.")
+    return found
+
+
+def load(path: Path, kind: int) -> Key:
+    """The public key of a file, which must be of `kind`."""
+    found = key(strict.read(path, _KEY_BYTES).decode("utf-8", "replace"))
+    if found.kind != kind:
+        raise UsageError(f"The key of {path} is not that of a {_KINDS[kind]}.")
     return found
 
 

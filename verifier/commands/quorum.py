@@ -98,12 +98,12 @@ def _digests(artifacts: list[Path], given: list[str]) -> frozenset[str]:
 
 def _logged(path: Path, log: Path | None) -> Iterator[tuple[str, bytes]]:
     """The attestations of a journal, after the whole of it was checked."""
-    from verifier.attest import audit, entries, note, strict
+    from verifier.attest import audit, entries, note
     from verifier.attest import journal as journals
 
     if log is None:
         raise UsageError("A journal is checked by its public key; give --log.")
-    key = note.key(strict.read(log, 4096).decode("utf-8", "replace"))
+    key = note.load(log, note.ED25519)
     with journals.opened(path) as found:
         audit.journal(found, key, (), ())
         for index, data in found.entries():

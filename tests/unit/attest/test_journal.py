@@ -388,13 +388,10 @@ def test_a_witness_asks_for_the_logs_own_signature(log: Path, tmp_path: Path) ->
 
 
 def _exported(log: Path, folder: Path) -> Path:
-    folder.mkdir()
     with journal.opened(log) as found:
-        lines = [data for _, data in found.entries()]
-        notes = [data.decode() for _, data in found.checkpoints()]
-    (folder / "entries.jsonl").write_bytes(b"".join(each + b"\n" for each in lines))
-    text = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in notes)
-    (folder / "checkpoints.jsonl").write_text(text, "utf-8")
+        audit.write(found, folder)
+        with pytest.raises(UsageError, match="cannot be written"):
+            audit.write(found, folder)
     return folder
 
 
