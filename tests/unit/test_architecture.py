@@ -34,6 +34,7 @@ LAYERS = (
     {"verify"},
     {"report"},
     {"check"},
+    {"attest"},
     {"commands"},
     {"__main__"},
 )

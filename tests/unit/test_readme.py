@@ -21,8 +21,8 @@ def _help(*arguments: str) -> str:
 
 def test_every_command_of_the_readme_exists_and_no_other() -> None:
     block = README.split("## What you can do")[1].split("```")[1]
-    listed = set(re.findall(r"^verifier (\w+)", block, re.MULTILINE))
-    shown = set(re.findall(r"^│ (\w+) ", _help().split("Commands")[1], re.MULTILINE))
+    listed = set(re.findall(r"^verifier ([\w-]+)", block, re.MULTILINE))
+    shown = set(re.findall(r"^│ ([\w-]+) ", _help().split("Commands")[1], re.MULTILINE))
     assert listed == shown
 
 

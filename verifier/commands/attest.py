@@ -69,7 +69,7 @@ def command(
     ] = "",
     vsa: Annotated[bool, typer.Option(help="Write a SLSA VSA beside the attestation.")] = True,
 ) -> None:
-    """Sign a statement about a report, positive or negative: an in-toto attestation, and a VSA."""
+    """Sign a statement about a report, positive or negative: in-toto, and a VSA."""
     from verifier import limits
     from verifier.attest import dsse, make, reproof, statement, strict
 

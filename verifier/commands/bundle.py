@@ -51,7 +51,7 @@ def command(
         typer.Option("--also", help="Any other file, such as a report page. Repeatable."),
     ] = None,
 ) -> None:
-    """Pack specification, report, proof, both sides, attestations and logs into one archive."""
+    """Pack specification, report, proof, files, attestations and logs into one archive."""
     from verifier import limits
     from verifier.attest import bundle, make, replay, strict
 

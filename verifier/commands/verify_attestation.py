@@ -58,7 +58,7 @@ def command(
     ] = None,
     issuer: Annotated[str | None, typer.Option("--issuer", help="Who vouches for it.")] = None,
 ) -> None:
-    """Check an attestation, and tell a positive verdict from a negative one by exit status."""
+    """Check an attestation, and tell a yes from a no by exit status."""
     from verifier import policy as policies
     from verifier.attest import evidence, keys, strict
 
