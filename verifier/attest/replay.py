@@ -202,7 +202,7 @@ def _attested(bag: _Bag, report: bytes, keys: Sequence[PublicKey]) -> str:
     names = bag.roles["attestations"]
     found = {name: _statement(bag.read(name), name, keys) for name in names}
     own = {said.digest for said in found.values()}
-    told = {
+    ours = {
         "report": sha256(report),
         "proof": bag.digests.get(bag.roles["proof"] or ""),
         "record": bag.digests.get(bag.roles["record"] or ""),
@@ -213,17 +213,19 @@ def _attested(bag: _Bag, report: bytes, keys: Sequence[PublicKey]) -> str:
             if not isinstance(about, list) or not any(_names(item, own) for item in about):
                 raise ParseError(f"{name} is a VSA of another attestation than those here.")
             continue
-        for what, digest in told.items():
+        for what, digest in ours.items():
             says = said.predicate[what]
             if what != "record" and (says and says["sha256"]) != digest:
                 raise ParseError(f"{name} speaks of another {what} than the one here.")
             if what == "record" and says is not None and says["sha256"] != digest:
                 raise ParseError(f"{name} speaks of an audit record that is not here.")
+    one = len(names) == 1
+    told = f"{len(names)} attestation{'' if one else 's'} speak{'s' if one else ''} of this report"
     if not keys:
-        return f"{len(names)} attestations speak of this report; no key was given to check them by"
+        return f"{told}; no key was given to check by"
     if not names:
         raise NotAttestedError("Keys are given, and the bundle holds no attestation.")
-    return f"{len(names)} attestations speak of this report, and are signed by trusted keys"
+    return f"{told}, signed by trusted keys"
 
 
 def _statement(data: bytes, name: str, keys: Sequence[PublicKey]) -> Statement:
