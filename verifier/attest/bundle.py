@@ -167,7 +167,10 @@ def safe(name: str) -> None:
 
 def write(files: dict[str, Source], target: Path) -> str:
     """Write the archive, whole or not at all; its SHA-256."""
-    handle, work = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        handle, work = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        raise UsageError(f"{target} cannot be written: {error.strerror}.") from error
     try:
         with open(handle, "w+b") as out:  # noqa: PTH123 - a descriptor
             storedzip.write(out, files)

@@ -127,7 +127,8 @@ def _of_json(data: dict[str, Any], name: str) -> PublicKey:
     """A key as in-toto and TUF metadata hold it: keytype, scheme, keyval."""
     keytype, scheme, keyval = data.get("keytype"), data.get("scheme"), data.get("keyval")
     public = keyval.get("public") if isinstance(keyval, dict) else None
-    if not isinstance(public, str) or not isinstance(scheme, str) or keytype not in _SCHEMES:
+    known = isinstance(keytype, str) and keytype in _SCHEMES
+    if not isinstance(public, str) or not isinstance(scheme, str) or not known:
         raise ValueError("its JSON names no keytype, scheme and public key that are known here.")
     if keytype == "ed25519":
         from cryptography.hazmat.primitives.asymmetric.ed25519 import (  # noqa: PLC0415

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from verifier import __version__
 from verifier.attest import strict
-from verifier.errors import UsageError
+from verifier.errors import ParseError, UsageError
 from verifier.model import Verdict
 
 if TYPE_CHECKING:
@@ -157,21 +157,29 @@ def _problems(report: dict[str, Any]) -> dict[str, str]:
 def _environment(build: dict[str, Any] | None) -> dict[str, Any] | None:
     if build is None or "environment" not in build:
         return None
-    around = build["environment"]
-    packages = around.get("packages", [])
+    around, sandbox = build["environment"], build.get("sandbox") or {}
+    if not isinstance(around, dict) or not isinstance(sandbox, dict):
+        raise ParseError("The report's record of the build is odd.")
+    packages, tools = around.get("packages", []), around.get("tools", {})
+    if not isinstance(packages, list) or not isinstance(tools, dict):
+        raise ParseError("The report's record of the build is odd.")
     return {
         "recipe": str(build.get("recipe", "")),
-        "sandbox": str((build.get("sandbox") or {}).get("kind", "")),
+        "sandbox": str(sandbox.get("kind", "")),
         "rootDigest": str(build.get("root_digest") or ""),
         "clock": str(build.get("clock") or ""),
         "packages": str(len(packages)),
         "packagesSha256": sha256(strict.canonical(packages)),
-        "tools": {str(key): str(value) for key, value in around.get("tools", {}).items()},
+        "tools": {str(key): str(value) for key, value in tools.items()},
     }
 
 
-def _inputs(files: list[dict[str, Any]]) -> dict[str, str]:
-    size = sum(int(item.get("size", 0)) for item in files)
+def _inputs(files: object) -> dict[str, str]:
+    if not isinstance(files, list) or not all(
+        isinstance(item, dict) and isinstance(item.get("size"), int) for item in files
+    ):
+        raise ParseError("The report's list of source files is odd.")
+    size = sum(item["size"] for item in files)
     digest = sha256(strict.canonical(files))
     return {"files": str(len(files)), "bytes": str(size), "sha256": digest}
 

@@ -125,26 +125,22 @@ def _repeated(votes: Sequence[Vote]) -> list[Vote]:
 
 def _superseded(votes: Sequence[Vote]) -> list[Vote]:
     """An auditor's later statement may replace an own one of the same files, and no other's."""
-    by = {
-        (digest, vote.owner): vote
-        for vote in votes
-        if vote.said is not None and vote.standing is not Standing.REPEATED
-        for digest in vote.said.predicate["supersedes"]
-    }
+    by: dict[tuple[str, str], list[Vote]] = {}
+    for vote in votes:
+        for digest in vote.said.predicate["supersedes"] if vote.said is not None else ():
+            by.setdefault((vote.owner, digest), []).append(vote)
     found = []
     for vote in votes:
-        later = None if vote.said is None else by.get((vote.said.digest, vote.owner))
-        if (
-            vote.said is not None
-            and later is not None
-            and later.said is not None
-            and later.said.issued >= vote.said.issued
-            and later.said.digests >= vote.said.digests
-        ):
-            found.append(_out(vote, Standing.SUPERSEDED, f"Replaced by {later.name}."))
-        else:
-            found.append(vote)
+        said = vote.said
+        later = () if said is None else by.get((vote.owner, said.digest), ())
+        names = [each.name for each in later if said and each.said and _replaces(each.said, said)]
+        reason = f"Replaced by {min(names)}." if names else ""
+        found.append(_out(vote, Standing.SUPERSEDED, reason) if names else vote)
     return found
+
+
+def _replaces(later: Statement, said: Statement) -> bool:
+    return later.issued >= said.issued and later.digests >= said.digests
 
 
 def _placed(vote: Vote, demands: Demands, digests: frozenset[str]) -> Vote:

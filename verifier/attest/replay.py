@@ -158,6 +158,8 @@ def _proven(bag: _Bag, report: dict[str, Any]) -> str:
     if bag.roles["proof"] is None:
         if report["verdict"] != Verdict.IDENTICAL or bag.roles["links"]:
             raise ParseError("The bundle lacks the proof of its report.")
+        if not report.get("artifacts"):
+            raise ParseError("The report speaks of no file; nothing is proven.")
         for item in report["artifacts"]:
             sides = [item[side] and item[side]["sha256"] for side in bundle.SIDES]
             if sides[0] is None or sides[0] != sides[1]:

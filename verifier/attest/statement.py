@@ -60,7 +60,7 @@ def read(payload: bytes, what: str) -> Statement:
         raise ParseError(f"{what} is no in-toto Statement v1: its _type is {data.get('_type')!r}.")
     subjects = _subjects(data.get("subject"), what)
     kind, predicate = data.get("predicateType"), data.get("predicate")
-    if kind not in {EQUIVALENCE, VSA}:
+    if not isinstance(kind, str) or kind not in {EQUIVALENCE, VSA}:
         raise ParseError(f"{what} attests something else: its predicate type is {kind!r}.")
     if not isinstance(predicate, dict):
         raise ParseError(f"{what} has no predicate.")

@@ -38,6 +38,14 @@ def read(path: Path, most: int = limits.ATTESTATION_BYTES) -> bytes:
     return data
 
 
+def write(path: Path, data: bytes) -> None:
+    """Write a file that the user named; UsageError if that fails."""
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
+
+
 def json_of(data: bytes, what: str) -> Any:
     """Parse JSON without repeated keys, NaN, infinities or broken text."""
     try:

@@ -107,7 +107,7 @@ def command(
         signer = signing.load(key)
         made = {path: dsse.dump(signer.sign(each)) for path, each in signed.items()}
     for path, data in made.items():
-        path.write_bytes(data)
+        strict.write(path, data)
         sys.stdout.write(f"{path}\n")
     sys.stderr.write(f"Attested by {name}: {said['predicate']['verdict']}.\n")
 

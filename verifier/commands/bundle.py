@@ -62,8 +62,9 @@ def command(
             raise UsageError("--run brings both sides; give no --shipped and no --rebuilt.")
         shipped, rebuilt = run / "shipped", run / "rebuilt"
         build = make.report_of(data)["build"] or {}
-        if build.get("log") and Path(build["log"]).is_file():
-            logs.append(Path(build["log"]))
+        kept = build.get("log")
+        if isinstance(kept, str) and Path(kept).is_file():
+            logs.append(Path(kept))
     parts = bundle.Parts(
         report=data,
         proof=None if proof is None else make.proof_bytes(proof),

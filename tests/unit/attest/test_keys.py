@@ -74,6 +74,7 @@ def test_the_scheme_follows_from_the_key_alone(tmp_path: Path, kind: str) -> Non
         ("ed25519", "rsa-pkcs1v15-sha256"),
         ("hmac", "hmac-sha256"),
         ("rsa", "none"),
+        ([], {}),
     ]:
         with pytest.raises(UsageError, match="no public key that is known"):
             _load(tmp_path, json.dumps({**data, "keytype": keytype, "scheme": scheme}).encode())

@@ -48,7 +48,9 @@ def command(
 
 
 def _write(text: str, output: Path | None) -> None:
+    from verifier.attest import strict
+
     if output is None:
         sys.stdout.write(text)
     else:
-        output.write_text(text, "utf-8")
+        strict.write(output, text.encode("utf-8"))
