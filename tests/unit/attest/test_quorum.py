@@ -3,6 +3,7 @@
 import copy
 import datetime as dt
 import json
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,31 @@ def test_an_old_no_still_counts_and_an_old_yes_does_not(board: Board) -> None:
     assert found.verdict is Verdict.INCONCLUSIVE
     assert _standings(found) == ["counted", "stale"]
     assert _standings(board.hold(board.says("bob", issued=material.NOW + DAY))) == ["stale"]
+
+
+def test_order_changes_nothing_and_no_statement_of_no_ever_helps(board: Board) -> None:
+    wrong = board.lies("carol")
+    given = {
+        "alice": board.says("alice"),
+        "bob": board.says("bob"),
+        "again": board.says("bob", issued=material.NOW - DAY),
+        "no": wrong,
+        "sorry": board.says("carol", supersedes=(_digest(wrong),)),
+        "early": board.says("carol", supersedes=(_digest(wrong),), issued=material.NOW - DAY),
+        "other": board.says("carol", board.bad),
+        "mallory": board.says("mallory"),
+    }
+    rank = [Verdict.EQUIVALENT, Verdict.INCONCLUSIVE, Verdict.DIFFERENT]
+    for count in (2, 3, 4):
+        for names in combinations(given, count):
+            chosen = [given[name] for name in names]
+            found = board.hold(*chosen)
+            for order in (chosen[::-1], chosen[1:] + chosen[:1]):
+                assert board.hold(*order)[:2] == found[:2]
+            if "no" in names and "sorry" not in names:
+                without = [given[name] for name in names if name != "no"]
+                assert rank.index(board.hold(*without).verdict) <= rank.index(found.verdict)
+                assert found.verdict is Verdict.DIFFERENT
 
 
 def test_an_auditor_may_correct_an_own_no(board: Board) -> None:
