@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import lzma
 import zlib
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from verifier import check
@@ -12,22 +13,47 @@ from verifier.attest.refusal import MismatchError
 from verifier.errors import ParseError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, RecursionError)
 
 
 def recheck(proof: dict[str, Any], shipped: Path, rebuilt: Path) -> int:
-    """Apply the proof to both sides; the number of free bytes.
+    """Apply the proof to both sides, files or directories; the number of free bytes.
 
     Raises:
         MismatchError: the proof does not hold.
         ParseError: it cannot be checked.
     """
+    return _run(lambda: check.check(proof, shipped, rebuilt)["free"])
+
+
+def recheck_parts(proof: dict[str, Any], view: Callable[[str, str], memoryview]) -> int:
+    """Likewise, over bytes that lie in no file of their own: `view(side, path)` gives them.
+
+    That there are no files but those of the proof is the caller's to check.
+    """
+
+    def free() -> int:
+        counts: Counter[str] = Counter()
+        if not proof["files"]:
+            raise check.Broken("The proof claims nothing.")
+        for entry in proof["files"]:
+            sides = view("shipped", entry["path"]), view("rebuilt", entry["path"])
+            counts.update(check.check_file(entry, *sides))
+        if counts["free"] != proof["free_bytes"]:
+            raise check.Broken("The proof miscounts its free bytes.")
+        return counts["free"]
+
+    return _run(free)
+
+
+def _run(free: Callable[[], int]) -> int:
     import zstandard  # noqa: PLC0415 - start-up time
 
     try:
-        return check.check(proof, shipped, rebuilt)["free"]
+        return free()
     except check.Broken as error:
         raise MismatchError(f"The proof does not hold: {error}") from error
     except (*_UNREADABLE, zlib.error, lzma.LZMAError, MemoryError, zstandard.ZstdError) as error:
