@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from verifier.commands.options import LOGBOOK
 from verifier.errors import UsageError
 
 EXAMPLES = """
@@ -106,6 +107,10 @@ def command(
 
         signer = signing.load(key)
         made = {path: dsse.dump(signer.sign(each)) for path, each in signed.items()}
+    if LOGBOOK in os.environ:
+        from verifier.attest import logbook
+
+        logbook.record(target.name, made[target], os.environ)
     for path, data in made.items():
         strict.write(path, data)
         sys.stdout.write(f"{path}\n")

@@ -20,7 +20,8 @@ Examples:
 
   verifier quorum --threshold 2 --keys auditors/ --source sha256:… --max-age 90d *.attestation.json
 
-  verifier quorum --threshold 2 --keys auditors/ --journal audits.journal --log journal.vkey a.json
+  verifier quorum --threshold 2 --keys auditors/ --journal audits.journal --log journal.vkey \
+      --witness bob.vkey a.json b.json
 
 Exit status: 0 agreed, 1 mismatch, 2 wrong usage, 3 not attested (too few, too old, of other files).
 """
@@ -59,6 +60,12 @@ def command(
         Path | None, typer.Option("--journal", help="Also heed every attestation of this journal.")
     ] = None,
     log: Annotated[Path | None, typer.Option("--log", help="The journal's public key.")] = None,
+    witness: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--witness", help="A witness that must have cosigned the journal. Repeatable."
+        ),
+    ] = None,
 ) -> None:
     """Count independent auditors who attest the same shipped files and the same source."""
     from verifier import policy as policies
@@ -74,7 +81,9 @@ def command(
     )
     given = [(str(path), strict.read(path)) for path in attestations]
     if journal is not None:
-        given += _logged(journal, log)
+        given += _logged(journal, log, witness or [])
+    elif log is not None or witness:
+        raise UsageError("--log and --witness are of a journal; give --journal too.")
     found = quorum.hold(given, trusted, threshold, demands, _digests(artifact or [], digest or []))
     sys.stdout.write(f"{found.summary}\n")
     for vote in found.votes:
@@ -96,16 +105,21 @@ def _digests(artifacts: list[Path], given: list[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _logged(path: Path, log: Path | None) -> Iterator[tuple[str, bytes]]:
+def _logged(path: Path, log: Path | None, witness: list[Path]) -> Iterator[tuple[str, bytes]]:
     """The attestations of a journal, after the whole of it was checked."""
     from verifier.attest import audit, entries, note
     from verifier.attest import journal as journals
+    from verifier.attest.refusal import NotAttestedError
 
     if log is None:
         raise UsageError("A journal is checked by its public key; give --log.")
     key = note.load(log, note.ED25519)
+    others = [note.load(each, note.COSIGNATURE) for each in witness]
     with journals.opened(path) as found:
-        audit.journal(found, key, (), ())
+        seen = audit.journal(found, key, others, ()).last.witnesses
+        missing = sorted({each.name for each in others} - {name for name, _ in seen})
+        if missing:
+            raise NotAttestedError(f"{missing[0]} has not cosigned the last checkpoint of {path}.")
         for index, data in found.entries():
             entry = entries.read(data, f"entry {index} of {path}")
             if entry["kind"] == "attestation":

@@ -101,3 +101,23 @@ def test_wrong_usage_is_status_2(log: Path, arguments: list[str]) -> None:
 def test_help_shows_examples() -> None:
     for name in ("init", "append", "prove", "check", "export", "witness", "cosign"):
         assert "Examples:" in verifier("journal", name, "--help").stdout
+
+
+def test_every_run_and_attestation_is_recorded_where_the_environment_says(
+    log: Path, good: material.Run, tmp_path: Path
+) -> None:
+    key = material.key_file(tmp_path, number=7)
+    around = {"VERIFIER_JOURNAL": str(log), "VERIFIER_JOURNAL_KEY": str(key)}
+    out = tmp_path / "new.json"
+    files = (good.shipped, good.rebuilt)
+    assert verifier("compare", *files, "--json", out, "--quiet", **around).returncode == 0
+    asked = ["--proof", good.proof, "--key", key, "--auditor", "alice", "-o", tmp_path / "b.json"]
+    assert verifier("attest", good.report, *asked, **around).returncode == 0
+    assert "5 entries" in verifier("journal", "check", log, "--log", tmp_path / "log.vkey").stdout
+    proof = tmp_path / "p"
+    verifier("journal", "prove", log, "--entry", "3", "-o", proof)
+    asked = ["--log", tmp_path / "log.vkey", "--file", out]
+    assert "Entry 3: run new.json" in verifier("journal", "check", proof, *asked).stdout
+    del around["VERIFIER_JOURNAL_KEY"]
+    failed = verifier("compare", *files, "--quiet", **around)
+    assert (failed.returncode, failed.stdout) == (2, "")

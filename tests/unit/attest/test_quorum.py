@@ -346,6 +346,11 @@ def test_a_no_in_the_journal_counts_though_nobody_hands_it_over(
     assert verifier(*asked).returncode == 2
     with journal.opened(path, write=True) as found:
         found.append(entries.of_file("c", board.lies("carol"), now), signer)
+    bob = note.key_of(material.private("ed25519", 8), "bob.example", note.COSIGNATURE)
+    (tmp_path / "bob.vkey").write_text(f"{bob}\n", "utf-8")
+    unseen = verifier(*asked, "--log", vkey, "--witness", tmp_path / "bob.vkey")
+    assert (unseen.returncode, "has not cosigned" in unseen.stderr) == (3, True)
+    assert verifier(*asked[:-2], "--log", vkey).returncode == 2
     done = verifier(*asked, "--log", vkey)
     assert done.returncode == 1, done.stderr
     assert "carol attests that it differs" in done.stdout
