@@ -94,7 +94,10 @@ def _read(name: str, data: bytes, auditors: Auditors) -> Vote:
         return Vote(name, "", Standing.REFUSED, str(error))
     owners = sorted({key.owner for key in found.keys})
     if len(owners) != 1:
-        reason = f"One statement is one auditor's; it is signed by {' and '.join(owners)}."
+        who = " and ".join(owners)
+        reason = f"One statement is one auditor's; it is signed by {who}."
+        if found.statement.verdict is Verdict.DIFFERENT:  # a second signature hides no negative
+            return Vote(name, who, Standing.NEGATIVE, reason, found.statement)
         return Vote(name, "", Standing.REFUSED, reason)
     if found.statement.predicate_type != statement.EQUIVALENCE:
         return Vote(name, owners[0], Standing.REFUSED, "A VSA names no source; it cannot count.")

@@ -191,6 +191,10 @@ def test_one_statement_signed_by_two_counts_once(board: Board) -> None:
     found = board.hold(dsse.dump(merged))
     assert _standings(found) == ["refused"]
     assert "alice and bob" in found.votes[0].reason
+    wrong = dsse.parse(board.lies("carol"), "it")
+    more = dsse.parse(material.signed(wrong.payload, board.folder, number=1), "it").signatures
+    hidden = dsse.dump(wrong._replace(signatures=wrong.signatures + more))
+    assert board.hold(board.says("alice"), board.says("bob"), hidden).verdict is Verdict.DIFFERENT
 
 
 def test_the_same_key_under_two_names_is_refused(board: Board) -> None:
