@@ -5,6 +5,7 @@ A bundle holds exactly one signature, by whoever the identity provider says it w
 
 from __future__ import annotations
 
+import logging
 import os
 
 from verifier.attest import dsse
@@ -54,6 +55,7 @@ def verify(data: bytes, what: str, identity: str, issuer: str) -> bytes:
         from sigstore.verify.policy import Identity  # noqa: PLC0415
     except ImportError as error:
         raise ToolError(_MISSING) from error
+    logging.getLogger("sigstore").setLevel(logging.ERROR)  # it warns that it works offline, as told
     try:
         root = ClientTrustConfig.production(offline=True).trusted_root
         kind, payload = Verifier(trusted_root=root).verify_dsse(
