@@ -297,6 +297,37 @@ def test_parts_that_do_not_fit_are_refused(
         bundle.pack(_parts(good, tmp_path, attestations=(twice, twice)))
 
 
+def test_a_run_directory_brings_both_sides_and_the_log(good: material.Run, tmp_path: Path) -> None:
+    log = tmp_path / "build.log"
+    log.write_text("it was built\n", "utf-8")
+    report = json.loads(good.report.read_text("utf-8"))
+    report["build"] = {"recipe": "command", "log": str(log)}
+    (tmp_path / "report.json").write_text(json.dumps(report), "utf-8")
+    asked = ["bundle", tmp_path / "report.json", "--proof", good.proof, "-o", tmp_path / "b.zip"]
+    done = verifier(*asked, "--run", good.shipped.parents[1])
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(tmp_path / "b.zip") as found:
+        assert f"{bundle.TOP}/data/logs/build.log" in found.namelist()
+    assert verifier(*asked, "--run", tmp_path, "--shipped", good.shipped).returncode == 2
+    asked[-1] = tmp_path / "no" / "b.zip"
+    assert verifier(*asked, "--run", good.shipped.parents[1]).returncode == 2
+
+
+def test_two_sides_of_several_files_must_be_directories(tmp_path: Path) -> None:
+    for side in ("one", "two"):
+        (tmp_path / side).mkdir()
+        for name in "ab":
+            (tmp_path / side / name).write_bytes(b"same")
+    report = tmp_path / "r.json"
+    verifier("compare", tmp_path / "one", tmp_path / "two", "--json", report, "--quiet")
+    single = bundle.Parts(report.read_bytes(), None, tmp_path / "one" / "a", tmp_path / "two")
+    with pytest.raises(UsageError, match="speaks of 2 shipped files"):
+        bundle.pack(single)
+    whole = bundle.Parts(report.read_bytes(), None, tmp_path / "one", tmp_path / "two")
+    packed = _packed(whole, tmp_path / "b.zip")
+    assert replay.replay(packed).verdict is Verdict.IDENTICAL
+
+
 def test_the_commands_and_their_exit_statuses(
     good: material.Run, bad: material.Run, tmp_path: Path
 ) -> None:

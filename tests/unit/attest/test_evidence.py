@@ -257,6 +257,13 @@ def test_a_report_and_a_proof_must_belong_together(
         make.statement(material.basis(good)._replace(proof=other.proof.read_bytes()))
 
 
+def test_an_artifact_must_be_one_that_the_report_speaks_of(good: material.Run) -> None:
+    known = statement.Subject("tool.gz", make.sha256(good.shipped.read_bytes()))
+    make.statement(material.basis(good, subjects=(known,)))
+    with pytest.raises(UsageError, match="none of the files"):
+        make.statement(material.basis(good, subjects=(statement.Subject("x", "a" * 64),)))
+
+
 def test_an_edited_report_is_refused(good: material.Run, bad: material.Run) -> None:
     report = json.loads(bad.report.read_text("utf-8"))
     for change in ({"verdict": "identical"}, {"verdict": "fine"}, {"extra": 1}, {"members": []}):

@@ -276,6 +276,28 @@ def test_wrong_use(log: Path, tmp_path: Path) -> None:
     assert _check(log).last.size == 10
 
 
+def test_signatures_are_added_to_checkpoints_that_are_there(log: Path) -> None:
+    with journal.opened(log, write=True) as found:
+        with pytest.raises(UsageError, match="no checkpoint of 2"):
+            found.add_signatures(2, [])
+        many = [note.Line(f"w{number}", b"abcd", b"x") for number in range(70)]
+        with pytest.raises(LimitError):
+            found.add_signatures(3, many)
+    _check(log)
+
+
+def test_what_killed_writers_left_is_swept_away(log: Path) -> None:
+    old, new = (
+        log.with_name(".audits.journal.checkpoint.old"),
+        log.with_name(".audits.journal.checkpoint.new"),
+    )
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (1, 1))
+    _append(log, 10)
+    assert (old.exists(), new.exists()) == (False, True)
+
+
 def test_odd_files_are_no_journals(tmp_path: Path, log: Path) -> None:
     path = tmp_path / "odd"
     good = log.read_bytes()

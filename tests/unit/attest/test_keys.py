@@ -238,6 +238,25 @@ def test_a_token_needs_its_pin_and_its_library(monkeypatch: pytest.MonkeyPatch) 
         signing.load("pkcs11:two")
 
 
+def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("sigstore", "sigstore.models", "sigstore.dsse"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ToolError, match=r"install verifier with \[sigstore\]"):
+        keyless.sign(b"{}")
+    with pytest.raises(ToolError, match=r"install verifier with \[sigstore\]"):
+        keyless.verify(b"{}", "it", "a", "b")
+    around = {**os.environ, "PYKCS11LIB": "/none", "VERIFIER_PIN": "1"}
+    code = "import sys; sys.modules['pkcs11'] = None\n"
+    code += "from verifier.attest import signing\nsigning.load('pkcs11:2')"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=around, check=False, capture_output=True, text=True)
+    assert "install verifier with [pkcs11]" in done.stderr
+    code = "from verifier.attest import signing\nsigning.load('pkcs11:2')"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=around, check=False, capture_output=True, text=True)
+    assert "token cannot be used" in done.stderr
+
+
 def test_sigstore_without_a_network_fails_clearly(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing listens: as good as no network
