@@ -6,6 +6,7 @@ Sources: in-toto/attestation spec/v1/statement.md and spec/predicates/vsa.md (v1
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from verifier.attest import shape, strict
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 TYPE = "https://in-toto.io/Statement/v1"
 EQUIVALENCE = "urn:source-binary-verifier:equivalence:v1"
 VSA = "https://slsa.dev/verification_summary/v1"
+_FRACTION = re.compile(r"\.[0-9]{1,9}Z\Z")
 _VSA_VERDICTS = {"PASSED": Verdict.EQUIVALENT, "FAILED": Verdict.INCONCLUSIVE}
 
 
@@ -124,4 +126,5 @@ def _vsa(predicate: dict[str, Any], what: str) -> tuple[Verdict, dt.datetime]:
     time = predicate.get("timeVerified")
     if verdict is None or not isinstance(time, str):
         raise ParseError(f"{what} is a VSA without its result or its time.")
-    return verdict, strict.time_of(time, f"The time of {what}")
+    whole = _FRACTION.sub("Z", time)  # others write parts of seconds
+    return verdict, strict.time_of(whole, f"The time of {what}")

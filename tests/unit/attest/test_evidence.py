@@ -302,6 +302,8 @@ def test_the_vsa_says_passed_of_a_positive_verdict_alone(
         assert read.statement.verdict.positive == (result == "PASSED")
         with pytest.raises(UsageError if result == "PASSED" else NotAttestedError):
             evidence.judge(read, _demands(policy=Policy()))
+    summary["predicate"]["timeVerified"] = "2024-06-12T07:24:34.351608Z"
+    assert _read(_resigned(summary, tmp_path)).statement.issued.year == 2024
     summary["predicate"]["verificationResult"] = "MAYBE"
     with pytest.raises(ParseError, match="VSA"):
         _read(_resigned(summary, tmp_path))
