@@ -4,8 +4,11 @@ Stands alone: nothing of the verifier is imported, and this file can be copied
 and read by whoever does not trust the rest. It applies the patches to the
 rebuilt bytes and demands the shipped SHA-256, decoding compressed members
 itself; it counts which rule settled how many bytes, and how many were free.
-What a rule claims about a value is for the reader to judge: the rule's name,
-its evidence and the value's place are printed with --patches.
+What a rule claims about a value is for the reader to judge: the proof holds the
+rule's name, its evidence and the value's place.
+
+One thing it cannot do alone: judge a map between two program layouts, which takes
+a disassembler. Without a `judge` such a proof is unreadable; `verifier check` has one.
 
 Exit status: 0 the proof holds, 1 it does not, 2 wrong usage, 3 unreadable.
 """
@@ -23,11 +26,12 @@ import tempfile
 import zlib
 from base64 import b64decode
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 SCHEMA = "urn:source-binary-verifier:proof:v1"
-STRENGTHS = ("derived", "signed", "related", "bounded", "waived")
+STRENGTHS = ("derived", "signed", "related", "mapped", "bounded", "assumed", "waived")
 CHUNK = 1 << 20
 RATIO, RATIO_FREE = 1_000, 64 << 20
 _UNREADABLE = (
@@ -83,7 +87,12 @@ def _decode(codec: str, data: memoryview) -> memoryview:
         return memoryview(mmap.mmap(out.fileno(), 0, access=mmap.ACCESS_READ))
 
 
-def check_file(entry: dict[str, Any], shipped: memoryview, rebuilt: memoryview) -> Counter[str]:
+Judge = Callable[[dict[str, Any], memoryview, memoryview, Any], tuple[str, int]]
+
+
+def check_file(
+    entry: dict[str, Any], shipped: memoryview, rebuilt: memoryview, judge: Judge | None = None
+) -> Counter[str]:
     """Apply one entry's patches; returns bytes by rule, strength and kind. Raises Broken."""
     for name, data in (("shipped", shipped), ("rebuilt", rebuilt)):
         if hashlib.sha256(data).hexdigest() != entry[name]["sha256"]:
@@ -98,7 +107,7 @@ def check_file(entry: dict[str, Any], shipped: memoryview, rebuilt: memoryview) 
         if other + same + patch["rebuilt_length"] > len(rebuilt) or patch["rebuilt_length"] < 0:
             raise Broken(f"The patch of {patch['field']} reaches beyond the rebuilt file.")
         total.update(rebuilt[other : other + same])
-        data = _patched(patch, shipped, rebuilt, counts)
+        data = _patched(patch, shipped, rebuilt, counts, judge)
         total.update(data)
         at, other = patch["offset"] + len(data), patch["rebuilt_offset"] + patch["rebuilt_length"]
         if patch["strength"] not in STRENGTHS:
@@ -110,13 +119,63 @@ def check_file(entry: dict[str, Any], shipped: memoryview, rebuilt: memoryview) 
     counts["equal"] += len(rebuilt) - other
     if total.hexdigest() != entry["shipped"]["sha256"]:
         raise Broken("The patches do not turn the rebuilt bytes into the shipped ones.")
+    _mapped(entry, shipped, rebuilt, judge)
     return counts
 
 
+def _mapped(
+    entry: dict[str, Any], shipped: memoryview, rebuilt: memoryview, judge: Judge | None
+) -> None:
+    """Each patch of a program's layout stands in an image whose map is judged here."""
+    patches = entry["patches"]
+    layouts = entry.get("layouts", ())
+    for layout in layouts:
+        if judge is None:
+            raise ValueError("it maps two program layouts, which `verifier check` can judge")
+        at, end = layout["offset"], layout["offset"] + layout["length"]
+        other, stop = layout["rebuilt_offset"], layout["rebuilt_offset"] + layout["rebuilt_length"]
+        inside = [patch for patch in patches if _within(layout, patch)]
+        settled = [
+            (
+                item["offset"] - at,
+                item["length"],
+                item["rebuilt_offset"] - other,
+                item["rebuilt_length"],
+            )
+            for item in inside
+            if item.get("codec") != "layout"
+        ]
+        fault, assumptions = judge(layout, shipped[at:end], rebuilt[other:stop], settled)
+        if fault:
+            raise Broken(f"The map of the layouts does not hold: {fault}")
+        mine = [item for item in inside if item.get("codec") == "layout"]
+        if assumptions and any(item["strength"] != "assumed" for item in mine):
+            raise Broken(
+                "The map of the layouts rests on assumptions that the proof does not name."
+            )
+    for patch in patches:
+        if patch.get("codec") == "layout" and not any(_within(each, patch) for each in layouts):
+            raise Broken(f"No map of layouts speaks for the patch of {patch['field']}.")
+
+
+def _within(layout: dict[str, Any], patch: dict[str, Any]) -> bool:
+    """Whether a patch lies in the image of a map, on both sides."""
+    return all(
+        layout[start] <= patch[start] and patch[start] + patch[size] <= layout[start] + layout[size]
+        for start, size in (("offset", "length"), ("rebuilt_offset", "rebuilt_length"))
+    )
+
+
 def _patched(
-    patch: dict[str, Any], shipped: memoryview, rebuilt: memoryview, counts: Counter[str]
+    patch: dict[str, Any],
+    shipped: memoryview,
+    rebuilt: memoryview,
+    counts: Counter[str],
+    judge: Judge | None,
 ) -> memoryview:
-    """The bytes that a patch puts in: given, or a compressed member whose payload is proven."""
+    """The bytes that a patch puts in: given, mapped, or a member whose payload is proven."""
+    if patch.get("codec") == "layout":
+        return shipped[patch["offset"] : patch["offset"] + patch["length"]]
     if "payload" not in patch:
         data = memoryview(b64decode(patch["data"], validate=True))
         if len(data) != patch["length"] or patch["free_bytes"] > len(data):
@@ -126,7 +185,7 @@ def _patched(
     start = patch["rebuilt_offset"]
     other = rebuilt[start : start + patch["rebuilt_length"]]
     inside = check_file(
-        patch["payload"], _decode(patch["codec"], stream), _decode(patch["codec"], other)
+        patch["payload"], _decode(patch["codec"], stream), _decode(patch["codec"], other), judge
     )
     if not patch.get("encoder") and patch["free_bytes"] != len(stream):
         raise Broken(f"The stream {patch['field']} is not reproduced, so all of it is free.")
@@ -135,7 +194,9 @@ def _patched(
     return stream
 
 
-def check(proof: dict[str, Any], shipped: Path, rebuilt: Path) -> Counter[str]:
+def check(
+    proof: dict[str, Any], shipped: Path, rebuilt: Path, judge: Judge | None = None
+) -> Counter[str]:
     """Check a whole proof document against two files or two directories. Raises Broken."""
     if proof.get("schema") != SCHEMA:
         raise Broken("This is no proof of a version that is known here.")
@@ -150,7 +211,7 @@ def check(proof: dict[str, Any], shipped: Path, rebuilt: Path) -> Counter[str]:
             if shipped.is_dir()
             else (shipped, rebuilt)
         )
-        counts.update(check_file(entry, _open(one), _open(other)))
+        counts.update(check_file(entry, _open(one), _open(other), judge))
     if counts["free"] != proof["free_bytes"]:
         raise Broken("The proof miscounts its free bytes.")
     return counts
@@ -175,14 +236,14 @@ def _check_tree(files: dict[str, Any], shipped: Path, rebuilt: Path) -> None:
         raise Broken(f"The proof and the directories disagree on which files there are: {odd[0]}.")
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], judge: Judge | None = None) -> int:
     """Print what was found, and return the exit status."""
     if len(arguments) != 3:
         print("usage: check PROOF SHIPPED REBUILT", file=sys.stderr)
         return 2
     try:
         proof = json.loads(Path(arguments[0]).read_text("utf-8"), object_pairs_hook=_pairs)
-        counts = check(proof, Path(arguments[1]), Path(arguments[2]))
+        counts = check(proof, Path(arguments[1]), Path(arguments[2]), judge)
     except Broken as error:
         print(f"The proof does not hold: {error}", file=sys.stderr)
         return 1

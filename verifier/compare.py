@@ -20,10 +20,12 @@ from verifier.model import (
     Child,
     Difference,
     FileFacts,
+    Images,
     Member,
     Outcome,
     Pair,
     Patch,
+    Place,
     Problem,
     Records,
     Ref,
@@ -82,6 +84,7 @@ class _Comparison:
         self.patches: list[Patch] = []
         self.children: list[Child] = []
         self.records: Records | None = None
+        self.open: list[Place] = []
         self.lone: set[str] = set()
         self.entries: dict[bool, frozenset[tuple[str, str]]] = {}
         self.format, self.shipped, self.rebuilt = self._layouts(shipped, rebuilt)
@@ -92,8 +95,11 @@ class _Comparison:
         """Walk all spans, then sum up."""
         for aligned in align(self.shipped.layout, self.rebuilt.layout):
             self._span(aligned)
-        differences = [*self.differences, *self.describer.finish()]
-        differences.extend(self.format.faults(self.shipped, self.rebuilt))
+        firm = [*self.differences, *self.format.faults(self.shipped, self.rebuilt)]
+        differences = [*firm, *self.describer.finish()]
+        images = None
+        if self.open and self.format.mapped:
+            images = Images(self.format.name, tuple(self.open), tuple(firm))
         if differences:
             differences.extend(self.format.explain(self.shipped, self.rebuilt))
         verdict = Verdict.EQUIVALENT
@@ -113,7 +119,8 @@ class _Comparison:
             tuple(self.problems),
             tuple(self.judge.signers),
         )
-        return Outcome(member, tuple(self.children), self.records, tuple(sorted(self.lone)))
+        lone = tuple(sorted(self.lone))
+        return Outcome(member, tuple(self.children), self.records, lone, images)
 
     def _layouts(self, shipped: Buffer, rebuilt: Buffer) -> tuple[Format, Side, Side]:
         kinds = [
@@ -221,7 +228,18 @@ class _Comparison:
         elif not self._alone(aligned) and not all(item.describe for item in refusals):
             self.differences.append(self.describer.refused(aligned, refusals))
         else:
-            self.describer.add(aligned)
+            self._leave(aligned)
+
+    def _leave(self, aligned: Aligned) -> None:
+        """Nothing speaks of this span: a difference, unless the two are one program."""
+        one, other = aligned.shipped, aligned.rebuilt
+        span = one or other
+        assert span is not None
+        sizes = one.length if one else 0, other.length if other else 0
+        if self.format.mapped:
+            place = Place(span.name, aligned.at, sizes[0], aligned.rebuilt_at, sizes[1])
+            self.open.append(place)
+        self.describer.add(aligned)
 
     def _alone(self, aligned: Aligned) -> bool:
         """Whether the span is part of an entry that one file lacks, which is told once."""

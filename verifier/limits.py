@@ -12,6 +12,7 @@ GIB: Final = 1 << 30
 WORKER_MEMORY: Final = 1 * GIB  # private memory; mapped files do not count
 WORKER_SECONDS: Final = 20.0  # for one task, plus the next line for its size
 WORKER_BYTES_PER_SECOND: Final = 2 * MIB  # slowest work is xz at level 9
+IMAGE_BYTES_PER_SECOND: Final = 1 * MIB  # two programs mapped onto each other
 WORKER_FILE_SIZE: Final = 16 * GIB  # the largest payload written to the work directory
 
 # --- containers ---------------------------------------------------------------------------------

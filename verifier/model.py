@@ -39,7 +39,9 @@ class Strength(StrEnum):
     DERIVED = "derived"
     SIGNED = "signed"
     RELATED = "related"
+    MAPPED = "mapped"
     BOUNDED = "bounded"
+    ASSUMED = "assumed"
     WAIVED = "waived"
 
     @property
@@ -128,7 +130,8 @@ class Difference(NamedTuple):
     """What no rule authorised. `where` starts with the name of the thing.
 
     `weakening` names the class of a change that lets something through which
-    the source would catch; empty for all others.
+    the source would catch; empty for all others. `detail` is for whoever asks for
+    more: lines of assembly, rebuilt (-) before shipped (+).
     """
 
     kind: str
@@ -137,6 +140,7 @@ class Difference(NamedTuple):
     offset: int | None = None
     length: int | None = None
     weakening: str = ""
+    detail: str = ""
 
 
 class Problem(NamedTuple):
@@ -243,17 +247,41 @@ class Records(NamedTuple):
     rebuilt_length: int
 
 
+class Place(NamedTuple):
+    """A span in which two files differ, in both of them; either length may be 0."""
+
+    name: str
+    offset: int
+    length: int
+    rebuilt_offset: int
+    rebuilt_length: int
+
+
+class Images(NamedTuple):
+    """Two differing program images, which may be one program laid out in two ways.
+
+    `open` are the places that no rule speaks of. `firm` are differences that no map
+    between the images takes away: a rule refused a value, or the file is at fault.
+    """
+
+    format: str
+    open: tuple[Place, ...]
+    firm: tuple[Difference, ...] = ()
+
+
 class Outcome(NamedTuple):
     """What comparing one pair gave: its own findings, and the pairs inside it.
 
     `records` are left open: only all databases of a group together tell what is
-    detected. `lone` names families of which one side alone has a member.
+    detected. `lone` names families of which one side alone has a member. `images`
+    are programs whose differences are to be explained, or proven to be none.
     """
 
     member: Member
     children: tuple[Child, ...] = ()
     records: Records | None = None
     lone: tuple[str, ...] = ()
+    images: Images | None = None
 
 
 class Waiver(NamedTuple):

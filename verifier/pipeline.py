@@ -1,7 +1,8 @@
 """The one file that knows the order of stages: compare, derived members, databases, streams, proof.
 
 pairs ─► compare (workers) ─► pairs inside ─► … ─► members derived from others
-─► what databases mean together, and updates in a row ─► compressed streams ─► prove ─► nodes
+─► what databases mean together, and updates in a row ─► what programs do ─► compressed streams
+─► prove ─► nodes
 """
 
 from __future__ import annotations
@@ -90,6 +91,7 @@ class Pipeline:
             if self._databases is not None:
                 self._meaning(engine, self._databases)
             self._release(engine, alone)
+            self._images(engine)
         with self._engine(False) as engine:
             self._streams(engine, self.roots)
         for node in self.roots:
@@ -124,6 +126,7 @@ class Pipeline:
             self._note_alone(())
             assert self._databases is not None
             self._databases.note(node, outcome)
+        node.images = outcome.images
         inside = [_node(child, node) for child in outcome.children]
         self._unpacked += sum(map(_unpacked, inside))
         if (
@@ -169,6 +172,14 @@ class Pipeline:
             engine.submit(releases.task(pairs, alone))
             for task, answer in engine.answers():
                 self._released += releases.found(task, answer)
+
+    def _images(self, engine: Engine | Inline) -> None:
+        """Settle or explain programs that differ."""
+        differing = [each for root in self.roots for each in root.walk() if each.images]
+        if differing:
+            from verifier import programs  # noqa: PLC0415 - only where programs differ
+
+            programs.settle(engine, differing)
 
     def _streams(self, engine: Engine | Inline, roots: list[Node]) -> None:
         """Settle the compressed form of payloads that are proven; innermost first."""

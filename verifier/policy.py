@@ -1,4 +1,4 @@
-"""Policies: the two built-in ones, and TOML files.
+"""Policies: the built-in ones, and TOML files. `layout` also accepts maps that rest on assumptions.
 
 ```toml
 name    = "our-release-gate"
@@ -25,6 +25,7 @@ from verifier.model import Policy, Strength
 BUILT_IN = {
     "strict": Policy("strict", Strength.SIGNED, waivers=False, reencode=1 << 40),
     "standard": Policy("standard", Strength.BOUNDED),
+    "layout": Policy("layout", Strength.ASSUMED),
 }
 
 _KEYS = {"name", "accepts", "denied", "waivers", "parameters", "reencode", "tolerates"}
@@ -42,7 +43,7 @@ def load(name: str) -> Policy:
         data = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise UsageError(
-            f"{name} is neither 'strict' nor 'standard' nor a readable policy file "
+            f"{name} is none of {', '.join(BUILT_IN)} and no readable policy file "
             f"({error.strerror})."
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from verifier.tree import Node
 
 SCHEMA = "urn:source-binary-verifier:proof:v1"
+LAYOUT = "layout"  # codec of patches that a map between two images justifies
 
 
 class ProofError(VerifierError):
@@ -99,11 +100,33 @@ def entry(node: Node) -> dict[str, Any]:
 
 
 def _entry(node: Node) -> dict[str, Any]:
-    return {
+    data = {
         "shipped": _facts(node.member.shipped, node.pair.shipped),
         "rebuilt": _facts(node.member.rebuilt, node.pair.rebuilt),
         "patches": [_patch(patch, payload) for patch, payload in patches_of(node)],
     }
+    if maps := _layouts(node):
+        data["layouts"] = maps
+    return data
+
+
+def _layouts(node: Node, offset: int = 0, rebuilt_offset: int = 0) -> list[dict[str, Any]]:
+    """The maps of all images in `node`'s own bytes, with the place of each image."""
+    found: list[dict[str, Any]] = []
+    if node.layout and node.member.shipped is not None:
+        place = {
+            "offset": offset,
+            "length": node.pair.shipped.length,
+            "rebuilt_offset": rebuilt_offset,
+            "rebuilt_length": node.pair.rebuilt.length,
+        }
+        found.append({"format": node.member.shipped.format, **place, "map": node.layout})
+    for each in node.children:
+        child = each.child
+        if child is not None and child.codec == "stored":
+            at, other = offset + child.offset, rebuilt_offset + child.rebuilt_offset
+            found += _layouts(each, at, other)
+    return found
 
 
 def _facts(facts: Any, ref: Ref) -> dict[str, Any]:
@@ -112,7 +135,8 @@ def _facts(facts: Any, ref: Ref) -> dict[str, Any]:
 
 def _patch(patch: Patch, payload: Node | None) -> dict[str, Any]:
     data = {key: value for key, value in to_data(patch).items() if value not in ("", None, [])}
-    data["data"] = to_data(patch.data)
+    if patch.codec != LAYOUT:
+        data["data"] = to_data(patch.data)
     data["free_bytes"] = patch.free_bytes
     data.pop("free", None)
     if payload is not None:

@@ -170,6 +170,10 @@ def find(name: str) -> tuple[type, Callable[..., object]]:
         from verifier import meaning  # noqa: PLC0415 - few runs meet databases
 
         return meaning.MeaningRequest, meaning.compare_records
+    if name == "images":
+        from verifier import images  # noqa: PLC0415 - only where programs differ
+
+        return images.ImagesRequest, images.compare_images
     if name == "samples":
         from verifier import meaning, samples  # noqa: PLC0415 - only where asked for
 

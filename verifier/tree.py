@@ -10,7 +10,7 @@ from verifier.model import Member, Patch, Records, Verdict, worst
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from verifier.model import Child, Pair
+    from verifier.model import Child, Images, Pair
 
 
 @dataclass(eq=False, slots=True)
@@ -19,7 +19,8 @@ class Node:
 
     `stream` is the patch that settles the compressed form of this payload in
     its parent, where that differs; `records` those of a database that wait for
-    all databases around them.
+    all databases around them; `images` two programs to map onto each other, and `layout`
+    that map as text, once it settles them.
     """
 
     pair: Pair
@@ -29,6 +30,8 @@ class Node:
     children: list[Node] = field(default_factory=list)
     stream: Patch | None = None
     records: Records | None = None
+    images: Images | None = None
+    layout: str = ""
 
     def verdict(self) -> Verdict:
         """The worst of its own findings and of everything inside it."""

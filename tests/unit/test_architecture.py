@@ -17,13 +17,14 @@ LAYERS = (
     {"checks"},
     {"unpack"},
     {"sigdb"},
+    {"semantic"},
     {"ruleset", "align"},
     {"policy", "settle", "settle_stream", "describe", "lint"},
-    {"compare", "meaning", "release"},
+    {"compare", "meaning", "release", "images"},
     {"samples"},
     {"stages"},
     {"engine", "tree"},
-    {"databases", "releases"},
+    {"databases", "releases", "programs"},
     {"prove", "pair"},
     {"pipeline", "narrate"},
     {"run"},
@@ -94,7 +95,7 @@ def test_imports_point_one_way() -> None:
 def test_the_checker_imports_nothing_of_the_rest_and_is_short() -> None:
     checker = ROOT / "check.py"
     assert not _imports(checker)
-    assert len(checker.read_text("utf-8").splitlines()) < 200
+    assert len(checker.read_text("utf-8").splitlines()) < 260
 
 
 def test_no_module_is_longer_than_400_lines() -> None:

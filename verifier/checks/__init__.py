@@ -52,6 +52,8 @@ CHECKS: dict[str, str] = {
     "gzip-os": "gzip:system",
     "gzip-size": "gzip:size",
     "gzip-xfl": "gzip:xfl",
+    "image-map": "image:image_map",
+    "image-map-assumed": "image:image_map_assumed",
     "md5sums-digest": "digests:md5sums_digest",
     "module-signature": "module_signature:module_signature",
     "module-signature-unverified": "module_signature:module_signature_unverified",

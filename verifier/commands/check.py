@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,4 +24,17 @@ def command(
     """Re-check a saved proof with a small program that shares no code with what made it."""
     from verifier import check
 
-    raise typer.Exit(check.main([str(proof), str(shipped), str(rebuilt)]))
+    raise typer.Exit(check.main([str(proof), str(shipped), str(rebuilt)], _judge))
+
+
+def _judge(
+    layout: dict[str, Any], shipped: memoryview, rebuilt: memoryview, settled: Any
+) -> tuple[str, int]:
+    """Judge a map between two program layouts; what cannot be read holds nothing."""
+    from verifier.errors import VerifierError
+    from verifier.semantic.layout import recheck
+
+    try:
+        return recheck.judge(layout, shipped, rebuilt, settled)
+    except VerifierError as error:
+        return str(error), 0

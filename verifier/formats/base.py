@@ -80,6 +80,7 @@ class Format(NamedTuple):
     `wraps` names the format that this one appends to (a signature after an ELF
     object): beside a file of this format, one of that format counts as one
     with nothing appended, and `layout` takes it.
+    `mapped` formats hold a program: what differs may be the same, laid out differently.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Format(NamedTuple):
     families: tuple[str, ...] = ()
     follows: frozenset[str] = frozenset()
     wraps: str = ""
+    mapped: bool = False
 
     @property
     def rules(self) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ def document(report: Report) -> dict[str, Any]:
 def tool_versions() -> dict[str, str]:
     """This program, its interpreter and its libraries."""
     found = {"verifier": __version__, "python": platform.python_version()}
-    for name in ("cryptography", "zstandard"):
+    for name in ("cryptography", "zstandard", "iced-x86", "capstone"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
@@ -54,8 +54,9 @@ def _member(member: Member) -> dict[str, Any]:
         for name in ("offset", "length"):
             if difference[name] is None:
                 del difference[name]
-        if not difference["weakening"]:
-            del difference["weakening"]
+        for name in ("weakening", "detail"):
+            if not difference[name]:
+                del difference[name]
     return data
 
 

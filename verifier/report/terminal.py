@@ -85,6 +85,8 @@ def _member(member: Member, verbose: bool) -> Iterator[tuple[str, str]]:
             style,
             f"    {weaker}{difference.kind}: {difference.where}{place}: {difference.summary}",
         )
+        if verbose and difference.detail:
+            yield from (("dim", f"      {line}") for line in difference.detail.splitlines())
     if len(member.differences) > limit:
         yield "", f"    … and {len(member.differences) - limit} more (--verbose lists all)."
     for problem in member.problems:

@@ -7,4 +7,9 @@ from verifier.formats.base import Format
 from verifier.formats.elf.describe import describe, explain
 from verifier.formats.elf.layout import layout
 
-FORMAT = Format("elf", magic.elf, layout, describe, explain, container=True)
+FORMAT = Format(
+    *("elf", magic.elf, layout, describe, explain),
+    container=True,
+    families=("image",),
+    mapped=True,
+)

@@ -36,5 +36,8 @@ def _explain(shipped: Side, rebuilt: Side) -> tuple[Difference, ...]:
 
 
 FORMAT = Format(
-    "pe", magic.pe, _layout, _describe, _explain, follows=frozenset({"certificate.table"})
+    *("pe", magic.pe, _layout, _describe, _explain),
+    families=("image",),
+    follows=frozenset({"certificate.table"}),
+    mapped=True,
 )

@@ -1,0 +1,105 @@
+"""Two differing program images: settle them by a map of their layouts, or say what they do.
+
+Runs in a worker, after the rules have spoken on every span. Never makes a verdict better
+without a map that `verifier check` can judge again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from verifier import content, formats, ruleset
+from verifier.checks.base import Refused
+from verifier.errors import VerifierError
+from verifier.model import Difference, Images, Patch, Place, Range, Ref, Settings
+from verifier.settle_stream import settle_alone
+
+if TYPE_CHECKING:
+    from verifier.settle_stream import Settled
+
+FIELD = "image"
+CODEC = "layout"  # of a patch: its bytes are the shipped ones, as a map of the layouts proves
+
+
+class ImagesRequest(NamedTuple):
+    """Two images, what of them is open, and the places that rules have settled."""
+
+    shipped: Ref
+    rebuilt: Ref
+    images: Images
+    settled: tuple[Place, ...]
+
+
+class ImagesAnswer(NamedTuple):
+    """Patches and the map that justifies them; or differences of meaning. Notes in any case.
+
+    `facts` tell what loaders are told differently, for images of which so much moved that
+    the fields themselves say little. `code` are the sections whose functions were compared.
+    """
+
+    patches: tuple[Patch, ...] = ()
+    layout: str = ""
+    differences: tuple[Difference, ...] = ()
+    facts: tuple[Difference, ...] = ()
+    code: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    total: bool = False  # whether the map is total, whatever the policy says of it
+
+
+def compare_images(settings: Settings, request: ImagesRequest) -> ImagesAnswer:
+    """Map two images onto each other; patches where the map is total and a rule allows it."""
+    from verifier.semantic.layout import encode  # noqa: PLC0415 - only where programs differ
+    from verifier.semantic.layout.explain import explain  # noqa: PLC0415
+
+    images = request.images
+    shipped, rebuilt = content.view(request.shipped), content.view(request.rebuilt)
+    try:
+        found = explain(images.format, shipped, rebuilt, request.settled)
+    except VerifierError as error:
+        return ImagesAnswer(notes=(f"Its functions were not compared: {error}",))
+    text = encode.encode(found.extents)
+    total = found.finding.total
+    judged = {
+        "faults": str(len(found.finding.faults)),
+        "assumptions": str(len(found.finding.assumptions)),
+        "extents": str(len(found.extents)),
+        "choices": str(len(text) * 3 // 4),
+    }
+    kind = formats.named(images.format)
+    answer = settle_alone(
+        ruleset.load(), settings.policy, kind.rules, FIELD, shipped, rebuilt, judged
+    )
+    if not isinstance(answer, Refused):
+        return ImagesAnswer(_patches(images.open, answer), text, notes=found.notes, total=True)
+    if total:
+        told = Difference(answer.kind, FIELD, answer.reason)
+        return ImagesAnswer(differences=(told,), notes=found.notes, total=True)
+    return ImagesAnswer(
+        differences=found.differences, facts=found.facts, code=found.code, notes=found.notes
+    )
+
+
+def _patches(places: tuple[Place, ...], settled: Settled) -> tuple[Patch, ...]:
+    """One patch for each open place; the first of the largest carries the free bytes."""
+    rule, accepted = settled
+    largest = max(range(len(places)), key=lambda index: places[index].length)
+    return tuple(
+        Patch(
+            rule=rule.id,
+            strength=rule.strength,
+            field=place.name,
+            offset=place.offset,
+            length=place.length,
+            rebuilt_offset=place.rebuilt_offset,
+            rebuilt_length=place.rebuilt_length,
+            data=b"",
+            evidence=accepted.evidence,
+            free=_fitting(accepted.free, place.length) if index == largest else (),
+            codec=CODEC,
+        )
+        for index, place in enumerate(places)
+    )
+
+
+def _fitting(free: tuple[Range, ...], size: int) -> tuple[Range, ...]:
+    return tuple(item._replace(length=min(item.length, size)) for item in free if size)

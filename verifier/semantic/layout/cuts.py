@@ -1,0 +1,130 @@
+"""Where a map cuts the image: which cuts are certain, which are assumed, and what is padding."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from verifier.semantic.layout.x86 import Flow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from verifier.semantic.layout.assembled import Assembled
+    from verifier.semantic.layout.program import Piece
+    from verifier.semantic.layout.stretches import Extent
+
+_ALIGNED = 64  # bytes that alignment may leave between two objects
+
+
+def padding(image: Assembled, piece: Piece, start: int, end: int) -> bool:
+    """Whether these bytes are what linkers and compilers put between things.
+
+    Zeros, and in code also instructions that do nothing. That nothing points there is
+    demanded elsewhere: a reference to what is not mapped is a fault.
+    """
+    masked = image.masked.get(piece.name)
+    if masked is None or not any(masked[start - piece.address : end - piece.address]):
+        slots = image.slots.between(start, end)
+        return bool(slots.start == slots.stop)
+    if not piece.code:
+        return False
+    first, last = np.searchsorted(image.instructions, (start, end))
+    if first == last or int(image.instructions[first]) != start:
+        return False
+    return bool(np.all(image.flows[first:last] == Flow.PADS))
+
+
+def judge(
+    one: Assembled, other: Assembled, extents: Sequence[Extent]
+) -> tuple[list[str], list[str]]:
+    """(faults, assumptions) of all places where the map begins or ends an extent."""
+    faults: list[str] = []
+    assumptions: list[str] = []
+    starts = [set(image.starts.tolist()) for image in (one, other)]
+    symbols = _Objects(one), _Objects(other)
+    loose: dict[str, int] = {}
+    for extent in extents:
+        piece, twin = one.piece_at(extent.a), other.piece_at(extent.b)
+        assert piece is not None
+        assert twin is not None
+        if piece.whole and (extent.a, extent.b, extent.length, extent.length) != (
+            *(piece.address, twin.address),
+            *(piece.size, twin.size),
+        ):
+            faults.append(f"{piece.name} is cut, and its order is its meaning.")
+        elif piece.code:
+            faults += _code(one, other, extent, starts)
+        elif not piece.made and not (
+            symbols[0].begins(extent.a, piece)
+            and symbols[1].begins(extent.b, twin)
+            and symbols[0].ends(extent.a + extent.length, piece)
+            and symbols[1].ends(extent.b + extent.length, twin)
+        ):
+            loose[piece.name] = loose.get(piece.name, 0) + 1
+    assumptions += [
+        f"{count} cuts in {name} stand between objects: no symbol of both images says so."
+        for name, count in loose.items()
+    ]
+    return faults, assumptions
+
+
+def _code(one: Assembled, other: Assembled, extent: Extent, starts: list[set[int]]) -> list[str]:
+    """Code begins where an atom does, and ends after an instruction that nothing runs over."""
+    if extent.a not in starts[0] or extent.b not in starts[1]:
+        return [f"Code is cut at {one.program.label(extent.a)}, where no function begins."]
+    for image, end in ((one, extent.a + extent.length), (other, extent.b + extent.length)):
+        if not _ends(image, end):
+            return [f"Code runs over the end of the extent before {image.program.label(end)}."]
+    return []
+
+
+def _ends(image: Assembled, end: int) -> bool:
+    """Whether the last instruction before `end` lets nothing run on, and `end` is its own end.
+
+    A call may end a function: what it calls does not return, in the source's own program.
+    """
+    last = int(np.searchsorted(image.instructions, end)) - 1
+    while last >= 0 and image.flows[last] == Flow.PADS:
+        last -= 1
+    following = int(image.instructions[last + 1]) if last + 1 < len(image.instructions) else end
+    piece = image.piece_at(end - 1)
+    whole = following <= end or piece is None or following >= piece.end
+    if piece is not None and piece.whole:
+        return True
+    return last >= 0 and whole and int(image.flows[last]) in (Flow.ENDS, Flow.JUMPS_FAR, Flow.CALLS)
+
+
+class _Objects:
+    """Where data symbols say that objects begin and end, for look-ups."""
+
+    def __init__(self, image: Assembled) -> None:
+        self._image = image
+        objects = image.program.objects.items()
+        self._starts = sorted(start for start, _size in objects)
+        self._ends = sorted(start + size for start, size in objects if size)
+
+    def begins(self, address: int, piece: Piece) -> bool:
+        """Whether an object, or the section, begins here or after padding alone."""
+        if address == piece.address:
+            return True
+        index = bisect_left(self._starts, address)
+        return index < len(self._starts) and self._nothing(address, self._starts[index], piece)
+
+    def ends(self, address: int, piece: Piece) -> bool:
+        """Whether an object, or the section, ends here or before padding alone."""
+        if address == piece.end:
+            return True
+        index = bisect_right(self._ends, address) - 1
+        return index >= 0 and self._nothing(self._ends[index], address, piece)
+
+    def _nothing(self, start: int, end: int, piece: Piece) -> bool:
+        if end - start >= _ALIGNED or start < piece.address or end > piece.end:
+            return False
+        masked = self._image.masked.get(piece.name)
+        slots = self._image.slots.between(start, end)
+        if slots.start != slots.stop:
+            return False
+        return masked is None or not any(masked[start - piece.address : end - piece.address])

@@ -1,0 +1,209 @@
+"""What the headers of an ELF image say, as facts; what they contradict, as doubts (gABI 4, 5)."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import struct
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from verifier.errors import ParseError
+from verifier.formats.elf.header import (
+    PT_LOAD,
+    SHF_ALLOC,
+    SHT_NOBITS,
+    SHT_NOTE,
+    SHT_STRTAB,
+    SHT_SYMTAB,
+)
+from verifier.semantic.layout.program import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from verifier.content import Buffer
+    from verifier.formats.elf.header import Section, Segment
+    from verifier.formats.elf.image import Image
+    from verifier.semantic.layout.frames import Frame
+    from verifier.semantic.layout.program import Ints, Piece, Program
+
+_PT_TLS, _PT_NULL, _PT_PHDR = 7, 0, 6
+_NOTHING = 0
+DEBUG = b".debug_"
+_GAP_MOST = 1 << 20
+
+
+def numbers(values: Iterable[int]) -> Ints:
+    """Sorted addresses."""
+    return np.array(sorted(values), dtype=np.int64)
+
+
+def none() -> Ints:
+    """No addresses."""
+    return np.zeros(0, dtype=np.int64)
+
+
+def headers(data: Buffer, image: Image, program: Program) -> None:
+    """Facts of the file header, segments and sections, and of all contents that is not loaded."""
+    header = image.header
+    ident = bytes(data[:16])
+    program.facts.append(("header", ident, header.type, header.machine, header.flags))
+    program.facts.append(("entry", Address(header.entry) if header.entry else None))
+    program.facts.append(("counts", header.phnum, header.shnum, header.shstrndx))
+    labels = [section.label for section in image.sections]
+    for section in image.sections:
+        _section(data, image, section, labels, program)
+    loads = sorted(image.loads(), key=lambda item: item.vaddr)
+    for segment in image.segments:
+        _segment(image, segment, program)
+    for one, other in itertools.pairwise(loads):
+        if one.vaddr + one.memsz > other.vaddr:
+            program.doubts.append(f"Segments {one.number} and {other.number} overlap in memory.")
+    for load in loads:
+        _filled(data, image, load, program)
+    _apart(program)
+    _outside(data, image, program)
+
+
+def _section(
+    data: Buffer, image: Image, section: Section, labels: list[str], program: Program
+) -> None:
+    def label(index: int) -> str:
+        return labels[index] if 0 < index < len(labels) else str(index)
+
+    info = label(section.info) if section.flags & 0x40 else section.info
+    if section.type in (SHT_SYMTAB, 11):
+        info = 0  # the number of local symbols: which ones is told by the symbols
+    program.facts.append(
+        (
+            "section" if section.flags & SHF_ALLOC else "unloaded section",
+            *(section.number, section.name, section.type, section.flags),
+            *(section.align, section.entsize, label(section.link), info),
+        )
+    )
+    if not section.number:
+        program.facts.append(
+            ("null", bytes(data[image.header.shoff :][: image.header.shape.sizes[2]]))
+        )
+    if section.type == SHT_NOTE or (section.name == b".interp" and section.flags & SHF_ALLOC):
+        raw = bytes(data[section.offset : section.offset + section.length])
+        program.facts.append(("contents", section.label, raw))
+    elif section.type == SHT_NOBITS and section.flags & 0x400:
+        program.facts.append(("threads", section.label, section.size))
+    elif not section.flags & SHF_ALLOC and section.type not in (SHT_SYMTAB, SHT_STRTAB, SHT_NOBITS):
+        content = data[section.offset : section.offset + section.length]
+        name = "debug" if section.name.startswith(DEBUG) else "unloaded"
+        program.facts.append((name, section.label, hashlib.sha256(content).digest()))
+    if section.type == SHT_STRTAB:
+        raw = bytes(data[section.offset : section.offset + section.length])
+        texts = b"\0".join(sorted(raw.split(b"\0")))
+        program.facts.append(("texts", section.label, hashlib.sha256(texts).digest()))
+    if section.type == SHT_STRTAB and not section.flags & SHF_ALLOC:
+        used = section.number == image.header.shstrndx or any(
+            each.type == SHT_SYMTAB and each.link == section.number for each in image.sections
+        )
+        if not used:
+            program.doubts.append(f"No table uses the texts of {section.label}.")
+
+
+def _segment(image: Image, segment: Segment, program: Program) -> None:
+    inside = tuple(
+        section.label
+        for section in image.sections
+        if section.flags & SHF_ALLOC
+        and section.size
+        and segment.vaddr <= section.addr
+        and section.addr + section.size <= segment.vaddr + segment.memsz
+    )
+    if segment.type == _PT_PHDR and segment.offset != image.header.phoff:
+        program.doubts.append("PT_PHDR does not say where the program headers are.")
+    if segment.paddr not in (segment.vaddr, 0):
+        program.doubts.append(f"Segment {segment.number} has another physical address.")
+    sizes: tuple[int, ...] = ()
+    if segment.type == _PT_TLS:
+        sizes = (segment.filesz, segment.memsz)
+    if not inside and segment.type not in (PT_LOAD, _PT_PHDR):
+        sizes = (segment.vaddr, segment.filesz, segment.memsz)
+    program.facts.append(
+        ("segment", segment.number, segment.type, segment.flags, segment.align, inside, sizes)
+    )
+
+
+def _filled(data: Buffer, image: Image, load: Segment, program: Program) -> None:
+    """Nothing but sections, headers and zeros is loaded."""
+    header = image.header
+    taken = [(0, header.shape.sizes[0])]
+    taken.append((header.phoff, header.phoff + header.phnum * header.shape.sizes[1]))
+    end = load.vaddr + load.filesz
+    for section in image.sections:
+        if section.flags & SHF_ALLOC and section.size:
+            if section.type != SHT_NOBITS:
+                taken.append((section.offset, section.offset + section.size))
+            elif not section.flags & 0x400 and section.addr < load.vaddr + load.memsz:
+                end = max(end, section.addr + section.size)
+    at = load.offset
+    for start, stop in [*sorted(taken), (load.offset + load.filesz,) * 2]:
+        gap = data[max(at, load.offset) : min(start, load.offset + load.filesz)]
+        if len(gap) > _GAP_MOST or any(bytes(gap)):
+            program.doubts.append(f"Segment {load.number} loads bytes of no section at {at:#x}.")
+        at = max(at, stop)
+    if load.memsz != load.filesz and load.vaddr + load.memsz != end:
+        program.doubts.append(f"Segment {load.number} takes memory of no section.")
+
+
+def _apart(program: Program) -> None:
+    for one, other in zip(program.pieces, program.pieces[1:], strict=False):
+        if one.end > other.address:
+            program.doubts.append(f"{one.name} and {other.name} overlap in memory.")
+
+
+def _outside(data: Buffer, image: Image, program: Program) -> None:
+    """Bytes of the file that nothing speaks of are zeros between its parts."""
+    header = image.header
+    sizes = header.shape.sizes
+    taken = [
+        (0, sizes[0]),
+        (header.phoff, header.phoff + header.phnum * sizes[1]),
+        (header.shoff, header.shoff + header.shnum * sizes[2]),
+        *((item.offset, item.offset + item.length) for item in image.sections),
+        (len(data), len(data)),
+    ]
+    at = 0
+    for start, stop in sorted(taken):
+        gap = data[at:start]
+        if len(gap) > _GAP_MOST or any(bytes(gap)):
+            program.doubts.append(f"The file holds bytes of no part at {at:#x}.")
+        at = max(at, stop)
+
+
+def frame_header(piece: Piece | None, table: Piece, frames: list[Frame]) -> None:
+    """`.eh_frame_hdr` is the sorted index of `.eh_frame`; ParseError where it is not.
+
+    LSB, Core, .eh_frame_hdr: version 1, encodings 0x1b, 0x03, 0x3b as GNU ld and lld write.
+    """
+    if piece is None or piece.data is None:
+        if piece is None:
+            return
+        raise ParseError("The index of the unwind table is not in the file")
+    raw = bytes(piece.data)
+    if raw[:4] != b"\x01\x1b\x03\x3b" or len(raw) < 12:
+        raise ParseError("The index of the unwind table has an unknown form")
+    pointer, count = struct.unpack_from("<iI", raw, 4)
+    if piece.address + 4 + pointer != table.address or len(raw) < 12 + 8 * count:
+        raise ParseError("The index of the unwind table speaks of another table")
+    found = list(struct.iter_unpack("<ii", raw[12 : 12 + 8 * count]))
+    starts = [start + piece.address for start, _where in found]
+    if starts != sorted(starts) or set(starts) != {frame.begin for frame in frames}:
+        raise ParseError("The index of the unwind table names other functions")
+    if any(raw[12 + 8 * count :]) or count != len(frames):
+        raise ParseError("The index of the unwind table has another length")
+    whole = bytes(table.data or b"")
+    for start, where in found:
+        place = where + piece.address - table.address
+        if not 0 <= place <= len(whole) - 12:
+            raise ParseError("The index of the unwind table leaves it")
+        begin = struct.unpack_from("<i", whole, place + 8)[0] + table.address + place + 8
+        if begin != start + piece.address:
+            raise ParseError("The index of the unwind table names another function's entry")

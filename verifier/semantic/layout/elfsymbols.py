@@ -1,0 +1,161 @@
+"""Symbols, relocations and the dynamic section of an ELF image, as facts and slots.
+
+gABI 4 (symbol table, relocation) and 5 (dynamic section); psABI x86-64, relocation types;
+symbol versions and the GNU hash table as the GNU C library reads them.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from verifier.errors import ParseError
+from verifier.formats.elf.header import SHT_DYNAMIC, SHT_DYNSYM, SHT_RELA, SHT_SYMTAB
+from verifier.semantic.layout import elfdynamic
+from verifier.semantic.layout.program import Address, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from verifier.content import Buffer
+    from verifier.formats.elf.header import Section
+    from verifier.formats.elf.image import Image
+    from verifier.semantic.layout.program import Program
+
+_OBJECT, _FUNC, _SECTION, _TLS, _IFUNC = 1, 2, 3, 6, 10
+_UNDEFINED, _RESERVED = 0, 0xFF00
+_SYMBOL = struct.Struct("<IBBHQQ")
+_RELA = struct.Struct("<QQq")
+_X86_64 = {"none": 0, "relative": 8, "irelative": 37, "jump": 7, "copy": 5}
+_AARCH64 = {"none": 0, "relative": 1027, "irelative": 1032, "jump": 1026, "copy": 1024}
+RELOCATIONS = {"x86-64": _X86_64, "aarch64": _AARCH64}
+
+Row = tuple[int, int, int, int, int]
+
+
+def symbols(data: Buffer, image: Image, program: Program) -> None:
+    """Facts of both symbol tables and of the dynamic section; names for addresses."""
+    versions = elfdynamic.versions(data, image)
+    for section in image.sections:
+        if section.type in (SHT_DYNSYM, SHT_SYMTAB):
+            _table(data, image, section, versions, program)
+        elif section.type == SHT_DYNAMIC:
+            elfdynamic.dynamic(data, image, section, program)
+    elfdynamic.hashes(data, image)
+    program.facts.append(("versions", *sorted(elfdynamic.named(data, image).values())))
+
+
+def _table(
+    data: Buffer, image: Image, section: Section, versions: list[str], program: Program
+) -> None:
+    raw = bytes(data[section.offset : section.offset + section.size])
+    if len(raw) % _SYMBOL.size:
+        raise ParseError(f"{section.label} does not hold whole symbols", section.offset)
+    strings = elfdynamic.strings(data, image, section.link)
+    dynamic = section.type == SHT_DYNSYM
+    for number, (name, info, other, where, value, size) in enumerate(_SYMBOL.iter_unpack(raw)):
+        if not number:
+            continue
+        text = elfdynamic.text_at(strings, name)
+        kind = info & 15
+        version = versions[number] if dynamic and number < len(versions) else ""
+        if where == 0xFFFF:
+            raise ParseError("A symbol's section does not fit its field", section.offset)
+        placed = _UNDEFINED < where < _RESERVED and kind != _TLS
+        if where < _RESERVED and where >= len(image.sections):
+            raise ParseError("A symbol names a section that does not exist", section.offset)
+        place: object = Address(value) if placed else value
+        home = image.sections[where].label if where < _RESERVED else where
+        if kind == _SECTION:
+            place = value == image.sections[where].addr or Address(value)
+        program.facts.append(("symbol", dynamic, text, version, info, other, home, place, size))
+        if placed and text and kind in (0, _OBJECT, _FUNC, _IFUNC):
+            _name(program, text.decode("utf-8", "backslashreplace"), kind, value, size)
+
+
+def _name(program: Program, text: str, kind: int, value: int, size: int) -> None:
+    known = program.names.setdefault(value, [])
+    if text not in known:
+        known.append(text)
+    if kind in (_FUNC, _IFUNC):
+        program.sizes[value] = max(size, program.sizes.get(value, 0))
+    elif kind == _OBJECT:
+        program.objects[value] = max(size, program.objects.get(value, 0))
+
+
+def code_starts(program: Program) -> Iterable[int]:
+    """Addresses in code that symbols or facts call by name, or call as functions."""
+    code = [piece for piece in program.pieces if piece.code]
+    wanted = set(program.names) | {
+        item.value
+        for fact in program.facts
+        if fact[0] in ("entry", "dynamic")
+        for item in fact
+        if isinstance(item, Address)
+    }
+    return (at for at in wanted if any(piece.address <= at < piece.end for piece in code))
+
+
+def relocations(data: Buffer, image: Image, section: Section, program: Program) -> list[Row]:
+    """The slots that the loader fills."""
+    kinds = RELOCATIONS.get(program.machine)
+    if kinds is None or section.type != SHT_RELA:
+        raise ParseError(f"Relocations of {section.label} are of a kind that is not decided here")
+    raw = bytes(data[section.offset : section.offset + section.size])
+    names = _symbol_texts(data, image, section)
+    rows: list[Row] = []
+    first = elfdynamic.relative_count(data, image) if section.label == ".rela.dyn" else 0
+    for at, info, addend in _RELA.iter_unpack(raw[: len(raw) // 24 * 24]):
+        kind, number = info & 0xFFFFFFFF, info >> 32
+        if len(rows) < first and (kind != kinds["relative"] or number):
+            raise ParseError("DT_RELACOUNT covers a relocation of another kind", section.offset)
+        if kind == kinds["relative"] and not number:
+            rows.append((at, 8, int(Kind.POINTER), addend, 0))
+            continue
+        if number >= len(names):
+            raise ParseError("A relocation names a symbol that does not exist", section.offset)
+        if kind == kinds["irelative"]:
+            text = f"{kind}:resolver"
+            program.facts.append(("resolver", Address(at), Address(addend)))
+        else:
+            text = f"{kind}:{names[number]}"
+        if kind == kinds["jump"]:
+            _lazily(program, at)
+            program.jumps.append(at)
+        symbol = program.symbol(text)
+        rows.append(
+            (
+                at,
+                0 if kind == kinds["copy"] else 8,
+                int(Kind.SYMBOL),
+                0 if kind == kinds["irelative"] else addend,
+                symbol,
+            )
+        )
+    program.facts.append(("relocations", section.label, len(rows)))
+    return rows
+
+
+def _lazily(program: Program, at: int) -> None:
+    """Before it is bound, the slot of a function leads back into its own stub."""
+    piece = program.piece_at(at)
+    if piece is not None and piece.data is not None and at + 8 <= piece.end:
+        value = int.from_bytes(piece.data[at - piece.address : at - piece.address + 8], "little")
+        if value:
+            program.facts.append(("unbound", Address(at), Address(value)))
+
+
+def _symbol_texts(data: Buffer, image: Image, section: Section) -> list[str]:
+    """Each symbol of the table that a relocation section speaks of, by name and version."""
+    if not 0 < section.link < len(image.sections):
+        return [""]
+    table = image.sections[section.link]
+    strings = elfdynamic.strings(data, image, table.link)
+    versions = elfdynamic.versions(data, image)
+    raw = bytes(data[table.offset : table.offset + table.size])
+    found = []
+    for number, fields in enumerate(_SYMBOL.iter_unpack(raw[: len(raw) // 24 * 24])):
+        text = elfdynamic.text_at(strings, fields[0]).decode("utf-8", "backslashreplace")
+        version = versions[number] if number < len(versions) else ""
+        found.append(f"{text}@{version}/{fields[3] == 0}")
+    return found

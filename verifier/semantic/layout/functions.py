@@ -1,0 +1,181 @@
+"""Which functions one image has and the other has not, or has otherwise."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+from verifier.semantic.layout import changes
+from verifier.semantic.layout.listing import listing, string_at
+
+if TYPE_CHECKING:
+    from verifier.semantic.layout.changes import Change
+    from verifier.semantic.layout.match import Match
+
+_NEAR = 1 << 16  # bytes that a base may lie before its object
+_LISTED = 400  # changed functions that are read instruction by instruction
+
+
+class Changed(NamedTuple):
+    """One function of both images: where it begins in each, and what it does differently."""
+
+    a: int
+    b: int
+    change: Change
+
+
+class Functions(NamedTuple):
+    """All code of both images. `encoded` counts those that differ in encoding alone."""
+
+    total: int
+    added: list[int]
+    removed: list[int]
+    changed: list[Changed]
+    encoded: int
+    unread: int
+
+
+class Namer:
+    """Names for addresses, and what an address of either image is in terms of the shipped one."""
+
+    def __init__(self, match: Match) -> None:
+        self._match = match
+        self._extents = sorted(match.extents)
+        self._starts = [each.a for each in self._extents]
+        self._backwards: dict[int, int] = {}
+
+    def rebuilt(self, address: int) -> tuple[str, str]:
+        """For an address of the rebuilt image."""
+        there = self._there(address)
+        label = self._label(address, shipped=False)
+        return (f"@{there:x}" if there is not None else label), label
+
+    def shipped(self, address: int) -> tuple[str, str]:
+        """For an address of the shipped image."""
+        label = self._label(address, shipped=True)
+        return (f"@{address:x}" if self._known(address) else label), label
+
+    def same(self, a: int, b: int) -> bool:
+        """Whether two addresses are one thing: mapped, one text, or a base before what is mapped.
+
+        For reports alone. What it takes for equal too easily never makes a verdict better.
+        """
+        there = self._there(a)
+        if there == b:
+            return True
+        match = self._match
+        quoted = string_at(match.one, a)
+        if quoted and quoted == string_at(match.other, b):
+            return True
+        if there is not None and match.one.piece_at(a) is not None:
+            return False
+        index = bisect_left(self._starts, a)
+        if index < len(self._starts) and self._starts[index] - a < _NEAR:
+            return self._extents[index].b - (self._starts[index] - a) == b
+        return False
+
+    def _there(self, address: int) -> int | None:
+        match = self._match
+        if address in match.data:
+            return match.data[address]
+        start = match.one.atom(address)
+        piece = match.one.piece_at(address)
+        if piece is not None and piece.code and start in match.code:
+            return match.code[start] + address - start
+        index = bisect_right(self._starts, address) - 1
+        if index >= 0 and address < self._extents[index].a + self._extents[index].length:
+            return self._extents[index].b + address - self._extents[index].a
+        return None
+
+    def _known(self, address: int) -> bool:
+        """Whether some address of the rebuilt image is this one."""
+        match = self._match
+        if not self._backwards:
+            self._backwards = {b: a for a, b in match.data.items()}
+            self._spans = sorted((each.b, each.length) for each in self._extents)
+            self._begins = [b for b, _length in self._spans]
+        if address in self._backwards:
+            return True
+        piece = match.other.piece_at(address)
+        if piece is not None and piece.code:
+            return match.other.atom(address) in match.back
+        index = bisect_right(self._begins, address) - 1
+        return index >= 0 and address < self._spans[index][0] + self._spans[index][1]
+
+    def _label(self, address: int, *, shipped: bool) -> str:
+        image = self._match.other if shipped else self._match.one
+        if address not in image.program.names and (quoted := string_at(image, address)):
+            return quoted
+        start = image.atom(address)
+        if address not in image.program.names and start in image.program.names:
+            piece = image.piece_at(address)
+            if piece is not None and piece.code:
+                return f"{image.program.label(start)}+{address - start:#x}"
+        return image.program.label(address)
+
+
+def compare(match: Match) -> Functions:
+    """Added, removed and changed functions, in the order of their addresses."""
+    one, other = match.one, match.other
+    match.pair_neighbours()
+    namer = Namer(match)
+    added = [at for at in match.others.starts if at not in match.back and _told(match, at, True)]
+    removed = [at for at in match.atoms.starts if at not in match.code and _told(match, at, False)]
+    changed: list[Changed] = []
+    encoded = unread = 0
+    for a, b in sorted(match.code.items()):
+        i, j = match.atoms.number[a], match.others.number[b]
+        if match.atoms.keys[i] == match.others.keys[j] and not _redirected(match, namer, i, j):
+            continue
+        if len(changed) >= _LISTED:
+            unread += 1
+            continue
+        lines = listing(one, a, match.atoms.ends[i], namer.rebuilt)
+        twins = listing(other, b, match.others.ends[j], namer.shipped)
+        change = changes.compare(lines, twins, namer.same)
+        if change is None and match.atoms.keys[i] == match.others.keys[j]:
+            continue
+        if change is None and lines:
+            encoded += 1
+        else:
+            changed.append(
+                Changed(a, b, change or changes.Change("bytes", "Its bytes differ.", ""))
+            )
+    total = sum(1 for at in match.others.starts if _told(match, at, True))
+    return Functions(total, added, removed, changed, encoded, unread)
+
+
+def _told(match: Match, start: int, shipped: bool) -> bool:
+    """Whether code is a function of the program: not a stub that the linker made."""
+    piece = (match.other if shipped else match.one).piece_at(start)
+    return piece is not None and not piece.made
+
+
+def _redirected(match: Match, namer: Namer, i: int, j: int) -> bool:
+    """Whether a reference of two equal functions points elsewhere."""
+    one, other = match.one, match.other
+    for a, b, symbol, twin in zip(
+        match.targets[0][match.atoms.slots[i]],
+        match.targets[1][match.others.slots[j]],
+        match.symbols[0][match.atoms.slots[i]],
+        match.symbols[1][match.others.slots[j]],
+        strict=True,
+    ):
+        if symbol or twin:
+            if one.program.symbols[symbol] != other.program.symbols[twin]:
+                return True
+        elif not namer.same(a, b):
+            return True
+    return False
+
+
+def same_shift(changed: list[Changed]) -> tuple[int, list[Changed]]:
+    """Functions whose numbers all grew by one distance, as `__LINE__` does; (0, []) if too few."""
+    by_shift: dict[int, list[Changed]] = defaultdict(list)
+    for each in changed:
+        if each.change.shift:
+            by_shift[each.change.shift].append(each)
+    counts = Counter({shift: len(items) for shift, items in by_shift.items()})
+    shift, count = counts.most_common(1)[0] if counts else (0, 0)
+    return (shift, by_shift[shift]) if count > 1 else (0, [])

@@ -1,0 +1,73 @@
+"""The map between two images as sorted arrays, and where it sends an address."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from verifier.semantic.layout.assembled import Assembled
+    from verifier.semantic.layout.program import Ints
+    from verifier.semantic.layout.stretches import Extent
+
+NOWHERE = -1
+_NEAR = 1 << 16  # bytes that a biased base may lie before its object
+
+
+class Mapping:
+    """Sends addresses of `one` to addresses of `other`."""
+
+    def __init__(self, one: Assembled, other: Assembled, extents: Sequence[Extent]) -> None:
+        table = np.array(sorted(extents), dtype=np.int64).reshape(-1, 3)
+        self.a, self.b, self.length = table[:, 0], table[:, 1], table[:, 2]
+        self._twins = {piece.name: piece for piece in other.program.pieces}
+        self._ends = {piece.end: piece for piece in one.program.pieces}
+        self._starts = {piece.address: piece for piece in one.program.pieces}
+        self._marks = one.program.marks
+        self._places = {name: place for place, name in other.program.marks.items()}
+
+    def all(self, addresses: Ints) -> Ints:
+        """Where the extents send each address; NOWHERE outside of them."""
+        if not len(self.a):
+            return np.full(len(addresses), NOWHERE, dtype=np.int64)
+        index = np.searchsorted(self.a, addresses, side="right") - 1
+        place = np.maximum(index, 0)
+        inside = (index >= 0) & (addresses < self.a[place] + self.length[place])
+        return np.where(inside, self.b[place] + addresses - self.a[place], NOWHERE)
+
+    def extent(self, address: int) -> int:
+        """The index of the extent that holds an address; NOWHERE outside of them."""
+        index = int(np.searchsorted(self.a, address, side="right")) - 1
+        if index < 0 or address >= int(self.a[index] + self.length[index]):
+            return NOWHERE
+        return index
+
+    def edge(self, address: int) -> set[int]:
+        """Where an address goes that is the start or the end of a section in both images."""
+        found = set()
+        if (piece := self._starts.get(address)) and piece.name in self._twins:
+            found.add(self._twins[piece.name].address)
+        if (piece := self._ends.get(address)) and piece.name in self._twins:
+            found.add(self._twins[piece.name].end)
+        if address == 0:
+            found.add(0)  # the image itself
+        if (mark := self._marks.get(address)) and mark in self._places:
+            found.add(self._places[mark])
+        return found
+
+    def after(self, address: int) -> set[int]:
+        """Where an address goes that is the end of an extent (one past an object)."""
+        index = int(np.searchsorted(self.a, address, side="left")) - 1
+        if index >= 0 and int(self.a[index] + self.length[index]) == address:
+            return {int(self.b[index] + self.length[index])}
+        return set()
+
+    def before(self, address: int) -> set[int]:
+        """Where an address goes that lies shortly before an extent (a biased base)."""
+        index = int(np.searchsorted(self.a, address, side="right"))
+        if index < len(self.a) and int(self.a[index]) - address <= _NEAR:
+            return {int(self.b[index]) - (int(self.a[index]) - address)}
+        return set()

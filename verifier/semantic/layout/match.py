@@ -1,0 +1,260 @@
+"""Find the map between two images: which code atom and which stretch of data is which.
+
+Nothing here is trusted: `proof.check` judges the map that comes out. Names and unique contents
+pair the first atoms, paired references pair the rest.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from verifier.semantic.layout import stretches
+from verifier.semantic.layout.program import Address, Ints
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from verifier.semantic.layout.assembled import Assembled
+    from verifier.semantic.layout.stretches import Extent
+
+_ROUNDS = 64
+
+
+class Atoms(NamedTuple):
+    """Code atoms of one image: start, end of the body without padding, key of the contents."""
+
+    starts: list[int]
+    ends: list[int]
+    number: dict[int, int]  # of an atom by its start
+    keys: list[bytes]
+    slots: list[slice]
+
+
+def atoms_of(image: Assembled) -> Atoms:
+    """Cut the code of an image into atoms."""
+    from verifier.semantic.layout.bodies import bodies  # noqa: PLC0415 - one file a concern
+
+    starts, ends = bodies(image)
+    keys, slots = [], []
+    first = np.searchsorted(image.slots.at, starts)
+    last = np.searchsorted(image.slots.at, ends)
+    for start, end, one, two in zip(
+        starts.tolist(), ends.tolist(), first.tolist(), last.tolist(), strict=True
+    ):
+        piece = image.piece_at(start)
+        assert piece is not None
+        masked = image.masked[piece.name]
+        mine = slice(one, two)
+        shape = (image.slots.at[mine] - start, image.slots.kind[mine])
+        keys.append(
+            piece.name.encode()
+            + masked[start - piece.address : end - piece.address]
+            + b"".join(each.tobytes() for each in shape)
+        )
+        slots.append(mine)
+    order = starts.tolist()
+    return Atoms(order, ends.tolist(), {at: i for i, at in enumerate(order)}, keys, slots)
+
+
+class Match:
+    """The growing map. `code` pairs atoms by start, `data` single addresses."""
+
+    def __init__(self, one: Assembled, other: Assembled) -> None:
+        self.one, self.other = one, other
+        self.atoms, self.others = atoms_of(one), atoms_of(other)
+        self.code: dict[int, int] = {}
+        self.back: dict[int, int] = {}
+        self.data: dict[int, int] = {}
+        self.extents: list[Extent] = []
+        self._queue: list[tuple[int, int]] = []
+        self._told = (_unwinding(one), _unwinding(other))
+        self.targets = (one.slots.target.tolist(), other.slots.target.tolist())
+        self.symbols = (one.slots.symbol.tolist(), other.slots.symbol.tolist())
+
+    def run(self) -> list[Extent]:
+        """Pair until nothing more follows; returns extents of code and data, by address."""
+        self._seed()
+        for _round in range(_ROUNDS):
+            self._follow()
+            grown = self._data_round()
+            if not grown and not self._leftovers(exact=True) and not self._leftovers(exact=False):
+                break
+        self.extents = [*self._code_extents(), *stretches.of_data(self.one, self.other, self.data)]
+        return sorted(self.extents)
+
+    def pair(self, a: int, b: int) -> None:
+        """Note that address `a` of one image is `b` of the other, if nothing speaks against it."""
+        one, other = self.one.piece_at(a), self.other.piece_at(b)
+        if one is None or other is None or one.name != other.name or not one.content:
+            return
+        if not one.code:
+            self.data.setdefault(a, b)
+            return
+        start, begin = self.one.atom(a), self.other.atom(b)
+        if a - start != b - begin or start in self.code or begin in self.back:
+            return
+        i, j = self.atoms.number.get(start, -1), self.others.number.get(begin, -1)
+        if min(i, j) < 0:  # padding alone
+            return
+        if a != start and self.atoms.keys[i] != self.others.keys[j]:
+            return
+        self.code[start], self.back[begin] = begin, start
+        self._queue.append((i, j))
+        for x, y in zip(self._told[0].get(start, ()), self._told[1].get(begin, ()), strict=False):
+            self.pair(x, y)
+
+    def _seed(self) -> None:
+        one, other = self.one.program, self.other.program
+        names = [_unique(program.names) for program in (one, other)]
+        for name, at in names[0].items():
+            if name in names[1]:
+                self.pair(at, names[1][name])
+        for mine, theirs in zip(one.facts, other.facts, strict=False):
+            if mine[0] == theirs[0] and mine[0] in ("entry", "dynamic"):
+                for a, b in zip(mine, theirs, strict=False):
+                    if isinstance(a, Address) and isinstance(b, Address):
+                        self.pair(a.value, b.value)
+        made = [_by_symbol(image) for image in (self.one, self.other)]
+        for text, at in made[0].items():
+            if text in made[1]:
+                self.pair(at, made[1][text])
+
+    def _follow(self) -> None:
+        while self._queue:
+            i, j = self._queue.pop()
+            if self.atoms.keys[i] == self.others.keys[j]:
+                self._slots(self.atoms.slots[i], self.others.slots[j])
+
+    def _slots(self, mine: slice, theirs: slice) -> None:
+        columns = zip(
+            self.targets[0][mine],
+            self.targets[1][theirs],
+            self.symbols[0][mine],
+            self.symbols[1][theirs],
+            strict=False,
+        )
+        for a, b, symbol, twin in columns:
+            if not symbol and not twin:
+                self.pair(a, b)
+
+    def _data_round(self) -> bool:
+        """Cut data where paired references point, and pair what the words in it point at."""
+        before = len(self.data) + len(self.code)
+        for extent in stretches.of_data(self.one, self.other, self.data):
+            mine = self.one.slots.between(extent.a, extent.a + extent.length)
+            theirs = self.other.slots.between(extent.b, extent.b + extent.length)
+            if mine.stop - mine.start == theirs.stop - theirs.start:
+                self._slots(mine, theirs)
+        self._follow()
+        return len(self.data) + len(self.code) > before
+
+    def _leftovers(self, *, exact: bool) -> bool:
+        """Pair what is left of equal contents: by equal mapped references, or else in order."""
+        mine, theirs = defaultdict(list), defaultdict(list)
+        for index, start in enumerate(self.atoms.starts):
+            if start not in self.code:
+                mine[self._kind(index, exact=exact)].append(start)
+        if not mine:
+            return False
+        for index, start in enumerate(self.others.starts):
+            if start not in self.back:
+                targets = self.targets[1][self.others.slots[index]] if exact else ()
+                theirs[(self.others.keys[index], tuple(targets))].append(start)
+        found = False
+        for kind, starts in mine.items():
+            twins = theirs.get(kind, [])
+            if len(twins) != len(starts):
+                continue
+            for a, b in zip(starts, twins, strict=True):
+                if a not in self.code and b not in self.back:
+                    self.pair(a, b)
+                    found = True
+        return found
+
+    def _kind(self, index: int, *, exact: bool) -> tuple[bytes, tuple[int | None, ...]]:
+        targets = self.targets[0][self.atoms.slots[index]] if exact else ()
+        return self.atoms.keys[index], tuple(self._mapped(each) for each in targets)
+
+    def pair_neighbours(self) -> None:
+        """Pair what is left between paired neighbours, in order: for reports, never for proofs."""
+        order = {at: index for index, at in enumerate(self.others.starts)}
+        waiting: list[int] = []
+        last = -1
+        for start in self.atoms.starts:
+            if start not in self.code:
+                waiting.append(start)
+                continue
+            here = order.get(self.code[start], -1)
+            between = self.others.starts[last + 1 : here]
+            if waiting and len(between) == len(waiting):
+                for a, b in zip(waiting, between, strict=True):
+                    if b not in self.back and not self._named_apart(a, b):
+                        self.code[a], self.back[b] = b, a
+            waiting, last = [], here
+
+    def _named_apart(self, a: int, b: int) -> bool:
+        """Whether symbols say that two functions are not the same."""
+        mine, theirs = self.one.program.names.get(a), self.other.program.names.get(b)
+        return bool(mine and theirs and not set(mine) & set(theirs))
+
+    def _mapped(self, address: int) -> int | None:
+        if address in self.data:
+            return self.data[address]
+        start = self.one.atom(address)
+        return self.code[start] + address - start if start in self.code else None
+
+    def _code_extents(self) -> Iterable[Extent]:
+        """Paired atoms of equal contents; neighbours in both images as one extent."""
+        rows = []
+        for i, start in enumerate(self.atoms.starts):
+            begin = self.code.get(start)
+            if begin is None:
+                continue
+            j = self.others.number[begin]
+            if self.atoms.keys[i] == self.others.keys[j]:
+                rows.append((start, begin, self.atoms.ends[i] - start, i, j))
+        return stretches.joined(self.one, self.other, rows)
+
+
+def _unwinding(image: Assembled) -> dict[int, list[int]]:
+    """For each function the tables that its unwind information names."""
+    found: dict[int, list[int]] = {}
+    for fact in image.program.facts:
+        if fact[0] in ("frame", "function"):
+            first, *rest = [item.value for item in fact if isinstance(item, Address)]
+            found.setdefault(first, rest)
+    return found
+
+
+def _unique(names: dict[int, list[str]]) -> dict[str, int]:
+    """Names that stand for one address alone."""
+    found: dict[str, int] = {}
+    twice = set()
+    for at, texts in names.items():
+        for text in texts:
+            if text in found:
+                twice.add(text)
+            found[text] = at
+    return {text: at for text, at in found.items() if text not in twice}
+
+
+def _by_symbol(image: Assembled) -> dict[str, int]:
+    """Slots that the loader fills with a symbol, where it is the only one of its kind."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for at, symbol, addend in zip(
+        image.slots.at.tolist(),
+        image.slots.symbol.tolist(),
+        image.slots.target.tolist(),
+        strict=True,
+    ):
+        if symbol:
+            piece = image.piece_at(at)
+            name = piece.name if piece else ""
+            found[f"{name} {image.program.symbols[symbol]} {addend}"].append(at)
+    return {text: places[0] for text, places in found.items() if len(places) == 1}
+
+
+__all__ = ["Atoms", "Ints", "Match", "atoms_of"]

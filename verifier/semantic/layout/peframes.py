@@ -1,0 +1,89 @@
+"""Functions and unwind information of x64 PE images (x64 exception handling, RUNTIME_FUNCTION)."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from verifier.errors import ParseError
+from verifier.semantic.layout.frames import type_slots
+from verifier.semantic.layout.petables import whole
+from verifier.semantic.layout.program import Address, Kind
+
+if TYPE_CHECKING:
+    from verifier.content import Buffer
+    from verifier.formats.pe.headers import Image
+    from verifier.semantic.layout.petables import Row
+    from verifier.semantic.layout.program import Program
+
+_HANDLERS, _CHAINED = 3, 4
+_SCOPES_MOST = 256
+
+
+def rows(data: Buffer, image: Image, program: Program, starts: set[int]) -> list[Row]:
+    """The slots in unwind information; functions become facts and starts of code."""
+    address, size = image.directory("exception")
+    if not size or program.machine != "x86-64":
+        return []
+    raw = whole(data, image, address, size // 12 * 12, "The table of functions")
+    piece = program.piece_at(address)
+    rest = bytes(piece.data or b"")[address - piece.address + size // 12 * 12 :] if piece else b""
+    if piece is None or piece.address != address or any(rest):
+        raise ParseError("The section of the table of functions holds something else")
+    found: list[Row] = []
+    last = -1
+    done: set[int] = set()
+    for begin, end, unwind in struct.iter_unpack("<III", raw):
+        if begin <= last or end <= begin:
+            raise ParseError("The table of functions is not in order")
+        last = begin
+        starts.add(begin)
+        program.sizes.setdefault(begin, end - begin)
+        program.facts.append(("function", Address(begin), end - begin, Address(unwind)))
+        if unwind not in done:
+            done.add(unwind)
+            found += _unwind(data, image, program, unwind)
+    return found
+
+
+def _unwind(data: Buffer, image: Image, program: Program, at: int) -> list[Row]:
+    """References in one UNWIND_INFO: its handler and that one's data, or the chained function."""
+    head = whole(data, image, at, 4, "Unwind information")
+    flags, count = head[0] >> 3, head[2]
+    after = at + 4 + 2 * (count + count % 2)
+    size = after - at
+    found: list[Row] = []
+    if flags & _CHAINED:
+        words = struct.unpack("<III", whole(data, image, after, 12, "A chained function"))
+        found = [(after + 4 * i, 4, int(Kind.POINTER), word, 0) for i, word in enumerate(words)]
+        size += 12
+    elif flags & _HANDLERS:
+        handler = struct.unpack("<I", whole(data, image, after, 4, "A handler"))[0]
+        found = [(after, 4, int(Kind.POINTER), handler, 0)]
+        found += _handled(program, after + 4)
+        size += 4
+    program.objects[at] = max(size, program.objects.get(at, 0))
+    return found
+
+
+def _handled(program: Program, at: int) -> list[Row]:
+    """A handler's data: an exception table of the Itanium ABI, or a table of scopes of C."""
+    piece = program.piece_at(at)
+    if piece is None or piece.data is None or at + 4 > piece.end:
+        return []
+    inside = at - piece.address
+    if piece.data[inside] == 0xFF:
+        program.tables.append(at)
+        return type_slots(piece, at)
+    count = int.from_bytes(piece.data[inside : inside + 4], "little")
+    if not 0 < count < _SCOPES_MOST or inside + 4 + 16 * count > len(piece.data):
+        return []
+    found: list[Row] = []
+    for place in range(at + 4, at + 4 + 16 * count, 4):
+        value = int.from_bytes(piece.data[place - piece.address :][:4], "little")
+        home = program.piece_at(value)
+        if value > 1 and home is None:
+            return []
+        if value > 1:
+            found.append((place, 4, int(Kind.POINTER), value, 0))
+    return found

@@ -1,0 +1,133 @@
+"""One image as layout equivalence sees it: pieces, code starts, reference slots, facts.
+
+Addresses are those of the image when it is loaded at base 0 (ELF `p_vaddr`,
+PE relative virtual address). Arrays are parallel and sorted by address.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from verifier.content import Buffer
+
+Ints = NDArray[np.int64]
+Bytes = NDArray[np.uint8]
+
+
+class Kind(IntEnum):
+    """What a reference slot is to the machine or the loader."""
+
+    TAKEN = 1  # an address that code computes (x86 lea)
+    ACCESS = 2  # memory that code reads or writes in place
+    BRANCH = 3
+    CALL = 4
+    POINTER = 5  # a word that the loader rebases
+    SYMBOL = 6  # a word that the loader fills with a symbol's address
+    TABLE = 7  # a distance from the start of a jump table to code
+    TYPES = 8  # a reference in a table of exception types
+    MADE = 9  # a number that the linker derives: the index of a relocation
+
+
+class Address(NamedTuple):
+    """An address inside a fact: compared through the map."""
+
+    value: int
+
+
+Fact = tuple[object, ...]
+"""Something that both images must say alike, addresses apart; its first item names it."""
+
+
+class Piece(NamedTuple):
+    """A section. Only `content` pieces are mapped; facts speak for all bytes of the others."""
+
+    name: str
+    address: int
+    size: int
+    data: Buffer | None  # None where the loader fills it with zeros
+    code: bool = False
+    content: bool = True
+    whole: bool = False  # its order is its meaning: never cut
+    made: bool = False  # slots that the linker makes, each on its own (GOT, PLT)
+
+    @property
+    def end(self) -> int:
+        """First address after the piece."""
+        return self.address + self.size
+
+
+@dataclass(slots=True)
+class Slots:
+    """Places whose bytes are references. `symbol` is 0, or an index into `Program.symbols`."""
+
+    at: Ints
+    size: Ints
+    kind: Ints
+    target: Ints
+    symbol: Ints
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    def between(self, start: int, end: int) -> slice:
+        """The slots that begin in [start, end)."""
+        first, last = np.searchsorted(self.at, (start, end))
+        return slice(int(first), int(last))
+
+
+def slots_of(rows: list[tuple[int, int, int, int, int]]) -> Slots:
+    """Slots from (at, size, kind, target, symbol) in any order."""
+    table = np.array(sorted(set(rows)), dtype=np.int64).reshape(-1, 5)
+    return Slots(*(np.ascontiguousarray(table[:, column]) for column in range(5)))
+
+
+@dataclass(slots=True)
+class Program:
+    """One image. `starts` are where code atoms begin; `names` what symbols call an address."""
+
+    machine: str
+    pieces: tuple[Piece, ...]
+    starts: Ints
+    slots: Slots
+    facts: list[Fact]
+    symbols: list[str] = field(default_factory=lambda: [""])
+    names: dict[int, list[str]] = field(default_factory=dict)
+    objects: dict[int, int] = field(default_factory=dict)  # data symbols: address → size
+    sizes: dict[int, int] = field(default_factory=dict)  # functions: start → size, as declared
+    tables: list[int] = field(default_factory=list)  # exception tables (LSDA) that frames point at
+    marks: dict[int, str] = field(default_factory=dict)  # places in pieces that are not mapped
+    relative: bool = False  # whether words may be distances from the image's start (PE)
+    jumps: list[int] = field(default_factory=list)  # slots of lazily bound functions, in order
+    debug: dict[str, Buffer] = field(default_factory=dict)  # debug sections by name
+    base: int = 0  # what debug information adds to addresses
+    _index: dict[str, int] = field(default_factory=dict)
+    doubts: list[str] = field(default_factory=list)  # why this image can never be decided
+
+    def symbol(self, text: str) -> int:
+        """The index of a symbol's text, which is added if it is new."""
+        if not self._index:
+            self._index = {each: at for at, each in enumerate(self.symbols)}
+        number = self._index.setdefault(text, len(self.symbols))
+        if number == len(self.symbols):
+            self.symbols.append(text)
+        return number
+
+    def piece_at(self, address: int) -> Piece | None:
+        """The piece that holds an address."""
+        for piece in self.pieces:
+            if piece.address <= address < piece.end:
+                return piece
+        return None
+
+    def label(self, address: int) -> str:
+        """The name of a symbol at an address, or its section and offset."""
+        if names := self.names.get(address):
+            return names[0]
+        piece = self.piece_at(address)
+        return f"{piece.name}+{address - piece.address:#x}" if piece else f"{address:#x}"

@@ -1,0 +1,252 @@
+"""Judge a map between two images: is one the other, laid out differently?
+
+`check` trusts nothing but the two images and their decoder. It demands that
+
+1. extents are disjoint in both images, lie in sections of one name, and what they leave out is
+   padding that no reference points at;
+2. bytes outside of reference slots are equal, and the slots are the same ones;
+3. each slot points where the map sends its twin's target, or names the same symbol;
+4. code is cut only where atoms begin, and never runs over a cut;
+5. all facts (headers, symbols, relocations, unwind tables …) are the same, addresses mapped.
+
+What cannot be justified so, and yet fits, is an assumption; each is listed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from verifier.semantic.layout import cuts, suspects
+from verifier.semantic.layout.mapping import NOWHERE, Mapping
+from verifier.semantic.layout.program import Address, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from verifier.semantic.layout.assembled import Assembled
+    from verifier.semantic.layout.program import Fact, Piece
+    from verifier.semantic.layout.stretches import Extent
+
+_SHOWN = 64
+
+
+class Finding(NamedTuple):
+    """Faults make the map worthless; assumptions make it weaker. `facts` differ if not empty."""
+
+    faults: tuple[str, ...]
+    assumptions: tuple[str, ...]
+
+    @property
+    def total(self) -> bool:
+        """Whether the images are the same program, under the assumptions."""
+        return not self.faults
+
+
+def check(one: Assembled, other: Assembled, extents: Sequence[Extent]) -> Finding:
+    """What speaks against the map, and what it rests on. `one` is the rebuilt image."""
+    judge = _Judge(one, other, extents)
+    judge.run()
+    return Finding(tuple(judge.faults[:_SHOWN]), tuple(judge.assumptions))
+
+
+class _Judge:
+    def __init__(self, one: Assembled, other: Assembled, extents: Sequence[Extent]) -> None:
+        self.one, self.other = one, other
+        self.extents = sorted(extents)
+        self.map = Mapping(one, other, self.extents)
+        self.faults: list[str] = []
+        self.assumptions: list[str] = []
+
+    def run(self) -> None:
+        for which, image in (("rebuilt", self.one), ("shipped", self.other)):
+            self.faults += [f"The {which} image: {doubt}" for doubt in image.doubts]
+        if self.one.program.machine != self.other.program.machine:
+            self.faults.append("The images are for different machines.")
+        if self.faults or not self._tiled() or not self._same_bytes():
+            return
+        self._slots()
+        self._facts()
+        found, assumed = cuts.judge(self.one, self.other, self.extents)
+        self.faults += found
+        self.assumptions += assumed
+        self.assumptions += suspects.find(self.one, self.map)
+        unsure = [each for each in self.one.islands if not each.certain]
+        if unsure:
+            self.assumptions.append(
+                f"{sum(each.end - each.start for each in unsure)} bytes of code sections are no"
+                f" code, first at {self.one.program.label(unsure[0].start)}; nothing runs them."
+            )
+
+    def _tiled(self) -> bool:
+        """Extents are disjoint, in sections of one name; the rest of these is padding."""
+        homes: list[list[tuple[int, int, Piece]]] = [[], []]
+        for extent in self.extents:
+            mine, theirs = self.one.piece_at(extent.a), self.other.piece_at(extent.b)
+            if mine is None or theirs is None or mine.name != theirs.name or extent.length <= 0:
+                self.faults.append(f"{extent.a:#x} is mapped to another section.")
+                return False
+            if extent.a + extent.length > mine.end or extent.b + extent.length > theirs.end:
+                self.faults.append(f"The extent at {extent.a:#x} leaves its section.")
+                return False
+            homes[0].append((extent.a, extent.a + extent.length, mine))
+            homes[1].append((extent.b, extent.b + extent.length, theirs))
+        return all(
+            self._padded(image, sorted(rows, key=lambda row: row[0]))
+            for image, rows in zip((self.one, self.other), homes, strict=True)
+        )
+
+    def _padded(self, image: Assembled, rows: list[tuple[int, int, Piece]]) -> bool:
+        by_piece: dict[str, list[tuple[int, int]]] = {}
+        for start, end, piece in rows:
+            by_piece.setdefault(piece.name, []).append((start, end))
+        for piece in image.program.pieces:
+            if not piece.content:
+                continue
+            at = piece.address
+            for start, end in [*by_piece.get(piece.name, []), (piece.end, piece.end)]:
+                if start < at:
+                    self.faults.append(f"Two extents overlap at {start:#x} of {piece.name}.")
+                elif start > at and not cuts.padding(image, piece, at, start):
+                    self.faults.append(f"{piece.name} from {at:#x} to {start:#x} is not mapped.")
+                at = max(at, end)
+        return not self.faults
+
+    def _same_bytes(self) -> bool:
+        pieces = {piece.name: piece for piece in self.other.program.pieces}
+        for extent in self.extents:
+            piece = self.one.piece_at(extent.a)
+            assert piece is not None
+            twin = pieces[piece.name]
+            mine, theirs = self.one.masked.get(piece.name), self.other.masked.get(piece.name)
+            if mine is None and theirs is None:
+                continue
+            if mine is None or theirs is None:
+                self.faults.append(f"Only one image holds the contents of {piece.name}.")
+                return False
+            x, y = extent.a - piece.address, extent.b - twin.address
+            if mine[x : x + extent.length] != theirs[y : y + extent.length]:
+                self.faults.append(f"Bytes differ in the extent at {extent.a:#x} of {piece.name}.")
+        return not self.faults
+
+    def _slots(self) -> None:
+        """The same slots at mapped places, each pointing to the mapped target."""
+        mine, theirs = self.one.slots, self.other.slots
+        places = self.map.all(mine.at)
+        if np.any(places == NOWHERE):
+            at = int(mine.at[places == NOWHERE][0])
+            self.faults.append(f"The reference at {self.one.program.label(at)} is not mapped.")
+            return
+        order = np.argsort(places, kind="stable")
+        same = len(mine) == len(theirs) and all(
+            np.array_equal(one[order], two)
+            for one, two in (
+                (places, theirs.at),
+                (mine.size, theirs.size),
+                (mine.kind, theirs.kind),
+            )
+        )
+        crosses = self.map.all(mine.at + np.maximum(mine.size, 1) - 1)
+        if not same or not np.array_equal(crosses - np.maximum(mine.size, 1) + 1, places):
+            self.faults.append("The images have references at different places.")
+            return
+        targets = self.map.all(mine.target)
+        wanted = np.empty_like(theirs.target)
+        wanted[order] = theirs.target
+        twins = np.empty_like(theirs.symbol)
+        twins[order] = theirs.symbol
+        named = (mine.symbol != 0) | (twins != 0)
+        wrong = np.flatnonzero((targets != wanted) & ~named)
+        for index in wrong.tolist():
+            self._target(index, int(mine.target[index]), int(wanted[index]))
+        for index in np.flatnonzero(named).tolist():
+            texts = (
+                self.one.program.symbols[int(mine.symbol[index])],
+                self.other.program.symbols[int(twins[index])],
+            )
+            if texts[0] != texts[1] or mine.target[index] != wanted[index]:
+                self._misses(index, f"{texts[0]!r} became {texts[1]!r}")
+
+    def _target(self, index: int, target: int, wanted: int) -> None:
+        """A target that no extent sends where it should go: an edge, or an assumption, or wrong."""
+        outside = self.map.extent(target) == NOWHERE
+        if wanted in self.map.edge(target):
+            if not outside:
+                self._assume(index, "the end of a section that is also the start of an object")
+            return
+        kind = int(self.one.slots.kind[index])
+        if wanted in self.map.after(target):
+            self._assume(index, "one past the end of an object")
+        elif kind == Kind.TAKEN and self._biased(target) and wanted in self.map.before(target):
+            self._assume(index, "a base before its object")
+        else:
+            self._misses(index, f"{self.one.program.label(target)} became {wanted:#x}")
+
+    def _biased(self, target: int) -> bool:
+        """Whether an address can be meant to lie before an object: it begins none itself."""
+        index = int(np.searchsorted(self.map.a, target))
+        return index >= len(self.map.a) or int(self.map.a[index]) != target
+
+    def _assume(self, index: int, what: str) -> None:
+        at = int(self.one.slots.at[index])
+        self.assumptions.append(f"The reference at {self.one.program.label(at)} means {what}.")
+
+    def _misses(self, index: int, what: str) -> None:
+        at = int(self.one.slots.at[index])
+        start = self.one.atom(at)
+        home = self.one.program.label(start if start >= 0 else at)
+        piece = self.one.piece_at(at)
+        place = home if piece is not None and piece.code else self.one.program.label(at)
+        self.faults.append(f"A reference in {place} points elsewhere: {what}.")
+
+    def _facts(self) -> None:
+        mine, theirs = Counter(self.one.program.facts), Counter(self.other.program.facts)
+        for fact in (Counter(self._through(mine, theirs)) - theirs).elements():
+            self.faults.append(f"Only the rebuilt image says: {_shown(fact)}.")
+        debug = [item for item in theirs if item[0] == "debug"]
+        if debug and any(item not in mine for item in debug):
+            self.assumptions.append(
+                "Debug information differs; no program reads it, and it was not compared."
+            )
+        through = Counter(self._through(mine, theirs))
+        for fact in (theirs - through).elements():
+            if fact[0] != "debug":
+                self.faults.append(f"Only the shipped image says: {_shown(fact)}.")
+
+    def _through(self, mine: Counter[Fact], theirs: Counter[Fact]) -> list[Fact]:
+        """The rebuilt image's facts with their addresses mapped; debug information left out."""
+        found = []
+        for fact in mine.elements():
+            if fact[0] == "debug":
+                continue
+            mapped = self._mapped(fact, first=True)
+            if mapped not in theirs:
+                other = self._mapped(fact, first=False)
+                mapped = other if other in theirs else mapped
+            found.append(mapped)
+        return found
+
+    def _mapped(self, item: object, *, first: bool) -> Fact:
+        result = self._address(item, first=first)
+        assert isinstance(result, tuple)
+        return result
+
+    def _address(self, item: object, *, first: bool) -> object:
+        if isinstance(item, Address):
+            place = int(self.map.all(np.array([item.value], dtype=np.int64))[0])
+            if place == NOWHERE or not first:
+                edges = self.map.edge(item.value) or self.map.after(item.value)
+                place = min(edges, default=place)
+            return Address(place)
+        if isinstance(item, tuple):
+            return tuple(self._address(each, first=first) for each in item)
+        return item
+
+
+def _shown(fact: Fact) -> str:
+    text = " ".join(
+        f"{item.value:#x}" if isinstance(item, Address) else repr(item)[:80] for item in fact
+    )
+    return text[:200]

@@ -1,0 +1,182 @@
+"""Extents: stretches of bytes that moved together, from `a` in one image to `b` in the other."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from verifier.semantic.layout.assembled import Assembled
+    from verifier.semantic.layout.program import Piece
+
+_BLOCK = 1 << 16
+
+
+class Extent(NamedTuple):
+    """`length` bytes from address `a` of one image are those from `b` of the other."""
+
+    a: int
+    b: int
+    length: int
+
+
+def joined(
+    one: Assembled, other: Assembled, rows: Sequence[tuple[int, int, int, int, int]]
+) -> Iterator[Extent]:
+    """Code atoms (a, b, length, index, twin's index) as extents, neighbours as one."""
+    begin: tuple[int, int, int] | None = None
+    previous: tuple[int, int, int, int, int] | None = None
+    for row in rows:
+        a, b, length, index, twin = row
+        if begin is not None and previous is not None:
+            start, there, size = begin
+            follows = index == previous[3] + 1 and twin == previous[4] + 1
+            if follows and a - start == b - there and _same_padding(one, other, start + size, a, b):
+                begin = (start, there, a + length - start)
+                previous = row
+                continue
+            yield Extent(*begin)
+        begin, previous = (a, b, length), row
+    if begin is not None:
+        yield Extent(*begin)
+
+
+def _same_padding(one: Assembled, other: Assembled, at: int, a: int, b: int) -> bool:
+    mine, theirs = one.piece_at(at - 1), other.piece_at(b - 1)
+    if mine is None or theirs is None or mine is not one.piece_at(a) or at > a:
+        return False
+    if theirs is not other.piece_at(b):
+        return False
+    size = a - at
+    first, second = at - mine.address, b - size - theirs.address
+    return (
+        one.masked[mine.name][first : first + size]
+        == other.masked[theirs.name][second : second + size]
+    )
+
+
+def of_data(one: Assembled, other: Assembled, anchors: dict[int, int]) -> list[Extent]:
+    """Extents of all mapped pieces that are not code."""
+    twins = {piece.name: piece for piece in other.program.pieces}
+    ordered = sorted(anchors.items())
+    keys = [a for a, _b in ordered]
+    found: list[Extent] = []
+    for piece in one.program.pieces:
+        twin = twins.get(piece.name)
+        if piece.code or not piece.content or twin is None or not piece.size:
+            continue
+        mine = ordered[bisect_right(keys, piece.address - 1) : bisect_right(keys, piece.end - 1)]
+        mine = [(a, b) for a, b in mine if twin.address <= b < twin.end]
+        if piece.whole or not mine:
+            if piece.size == twin.size:
+                found.append(Extent(piece.address, twin.address, piece.size))
+            continue
+        found += _piece(one, other, piece, twin, mine)
+    return found
+
+
+def _piece(
+    one: Assembled, other: Assembled, piece: Piece, twin: Piece, anchors: list[tuple[int, int]]
+) -> list[Extent]:
+    """Runs of anchors that moved together, extended over equal bytes to both sides."""
+    in_order = {b: index for index, (_a, b) in enumerate(sorted(anchors, key=lambda row: row[1]))}
+    runs: list[tuple[int, int]] = []
+    for (a, b), (c, d) in pairwise([(-1, -1), *anchors]):
+        if a < 0 or d - c != b - a or in_order[d] != in_order[b] + 1:
+            runs.append((c, d))
+    edges = sorted(b for _a, b in runs)
+    mine = one.masked.get(piece.name)
+    theirs = other.masked.get(twin.name)
+    result: list[list[int]] = []
+    for index, (a, b) in enumerate(runs):
+        after = runs[index + 1][0] if index + 1 < len(runs) else piece.end
+        place = bisect_right(edges, b)
+        beyond = edges[place] if place < len(edges) else twin.end
+        room = min(after - a, beyond - b)
+        if mine is None or theirs is None:
+            result.append([a, b, room])
+            continue
+        x, y = a - piece.address, b - twin.address
+        result.append([a, b, _equal(mine, theirs, x, y, room)])
+    if mine is not None and theirs is not None:
+        _backward(piece, twin, mine, theirs, result)
+        result += _orphans(piece, twin, mine, theirs, result)
+    else:
+        _first(piece, twin, result)
+    return [Extent(*row) for row in result if row[2]]
+
+
+def _first(piece: Piece, twin: Piece, rows: list[list[int]]) -> None:
+    """Memory without contents before the first anchor belongs to it, where there is room."""
+    a, b, _length = rows[0]
+    if a - piece.address == b - twin.address and b == min(row[1] for row in rows):
+        rows[0] = [piece.address, twin.address, rows[0][2] + a - piece.address]
+
+
+def _backward(piece: Piece, twin: Piece, mine: bytes, theirs: bytes, rows: list[list[int]]) -> None:
+    """Extend each run to the left, over what no other run has taken."""
+    ends = sorted((b, b + length) for _a, b, length in rows)
+    end = piece.address
+    for row in rows:
+        a, b, length = row
+        place = bisect_right(ends, (b, -1)) - 1
+        floor = ends[place][1] if place >= 0 else twin.address
+        room = min(a - end, b - floor)
+        x, y = a - piece.address, b - twin.address
+        while room > 0 and mine[x - 1] == theirs[y - 1]:
+            x, y, room = x - 1, y - 1, room - 1
+            row[0], row[1], row[2] = row[0] - 1, row[1] - 1, row[2] + 1
+        end = a + length
+
+
+def _orphans(
+    piece: Piece, twin: Piece, mine: bytes, theirs: bytes, rows: list[list[int]]
+) -> list[list[int]]:
+    """Data that nothing refers to (names of compilers): paired by its contents, in order."""
+    used = [(row[0] - piece.address, row[0] - piece.address + row[2]) for row in rows]
+    taken = [(row[1] - twin.address, row[1] - twin.address + row[2]) for row in rows]
+    waiting = list(_gaps(theirs, taken))
+    found: list[list[int]] = []
+    for start, end in _gaps(mine, used):
+        for index, (begin, stop) in enumerate(waiting):
+            if (
+                stop - begin >= end - start
+                and mine[start:end] == theirs[begin : begin + end - start]
+            ):
+                found.append([piece.address + start, twin.address + begin, end - start])
+                waiting[index] = (begin + end - start, stop)
+                break
+    return found
+
+
+def _gaps(raw: bytes, used: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """What lies between the used ranges, without the zeros around it."""
+    at = 0
+    for start, end in [*sorted(used), (len(raw), len(raw))]:
+        if start > at:
+            part = raw[at:start]
+            first = at + len(part) - len(part.lstrip(b"\0"))
+            last = at + len(part.rstrip(b"\0"))
+            if last > first:
+                yield first, last
+        at = max(at, end)
+
+
+def _equal(one: bytes, other: bytes, x: int, y: int, room: int) -> int:
+    """How many bytes are equal from `x` and `y` on, `room` at most."""
+    done = 0
+    while done < room:
+        size = min(_BLOCK, room - done)
+        mine, theirs = one[x + done : x + done + size], other[y + done : y + done + size]
+        if mine != theirs:
+            pair = [np.frombuffer(each, dtype=np.uint8) for each in (mine, theirs)]
+            size = min(len(mine), len(theirs))
+            differs = np.flatnonzero(pair[0][:size] != pair[1][:size])
+            return done + (int(differs[0]) if len(differs) else size)
+        done += size
+    return room

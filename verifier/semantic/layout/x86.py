@@ -1,0 +1,148 @@
+"""x86 and x86-64 code: instruction starts, flow, and references outside their own atom.
+
+Decoded by iced-x86; `recheck` decodes by capstone, so that neither is trusted alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from verifier.semantic.layout.program import Ints, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from iced_x86 import Instruction
+
+
+class Flow:
+    """What can run after an instruction."""
+
+    NEXT, ENDS, CALLS, BRANCHES, JUMPS_FAR, PADS = range(6)
+
+
+class Code(NamedTuple):
+    """Decoded code. `rows` are slots as (at, size, kind, target, symbol 0)."""
+
+    starts: Ints
+    flows: Ints
+    rows: list[tuple[int, int, int, int, int]]
+    bad: list[int]  # addresses of bytes that are no instruction
+    indirect: list[int]  # addresses of jumps through a register or memory
+
+
+def decode(data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:
+    """Decode `data` at address `base`; begins anew at each of the sorted addresses `atoms`."""
+    from iced_x86 import Decoder  # noqa: PLC0415 - only where code differs
+
+    bits = 64 if machine == "x86-64" else 32
+    sweep = _Sweep()
+    decoder = Decoder(bits, data, ip=base)
+    for instruction in decoder:
+        sweep.take(instruction, decoder)
+    starts = sweep.found()
+    lost = [at for at in atoms if base <= at < base + len(data)]
+    places = np.searchsorted(starts.starts, lost)
+    missing = [
+        at
+        for at, place in zip(lost, places, strict=True)
+        if place >= len(starts.starts) or starts.starts[place] != at
+    ]
+    return _anew(data, base, bits, lost) if missing else starts
+
+
+def _anew(data: bytes, base: int, bits: int, atoms: list[int]) -> Code:
+    """Decode atom by atom: the straight sweep lost step with where they begin."""
+    from iced_x86 import Decoder  # noqa: PLC0415 - as above
+
+    sweep = _Sweep()
+    cuts = sorted({base, *atoms, base + len(data)})
+    for start, end in itertools.pairwise(cuts):
+        decoder = Decoder(bits, data[start - base : end - base], ip=start)
+        for instruction in decoder:
+            sweep.take(instruction, decoder)
+    return sweep.found()
+
+
+class _Sweep:
+    def __init__(self) -> None:
+        self.starts: list[int] = []
+        self.flows: list[int] = []
+        self.rows: list[tuple[int, int, int, int, int]] = []
+        self.bad: list[int] = []
+        self.indirect: list[int] = []
+        self._known: dict[int, tuple[int, int]] = {}
+
+    def found(self) -> Code:
+        return Code(
+            np.array(self.starts, dtype=np.int64),
+            np.array(self.flows, dtype=np.int64),
+            self.rows,
+            self.bad,
+            self.indirect,
+        )
+
+    def take(self, instruction: Instruction, decoder: object) -> None:
+        at = instruction.ip
+        self.starts.append(at)
+        code = instruction.code
+        known = self._known.get(code)
+        if known is None:
+            known = self._known[code] = _nature(instruction)
+        flow, branch = known
+        self.flows.append(flow)
+        if branch and (target := instruction.near_branch_target):
+            if target >> 62:  # no address of an image: these bytes are data
+                self.bad.append(at)
+                return
+            where = decoder.get_constant_offsets(instruction)  # type: ignore[attr-defined]
+            place = at + where.immediate_offset
+            self.rows.append((place, where.immediate_size, branch, target, 0))
+        elif instruction.is_ip_rel_memory_operand:
+            where = decoder.get_constant_offsets(instruction)  # type: ignore[attr-defined]
+            kind = Kind.TAKEN if instruction.mnemonic == _lea() else Kind.ACCESS
+            place = at + where.displacement_offset
+            target = instruction.ip_rel_memory_address
+            if target >> 62:
+                self.bad.append(at)
+                return
+            self.rows.append((place, where.displacement_size, kind, target, 0))
+            if flow == Flow.JUMPS_FAR:
+                self.indirect.append(at)
+        elif flow == Flow.JUMPS_FAR:
+            self.indirect.append(at)
+        elif not code:
+            self.bad.append(at)
+
+
+def _lea() -> int:
+    from iced_x86 import Mnemonic  # noqa: PLC0415 - as above
+
+    return int(Mnemonic.LEA)
+
+
+def _nature(instruction: Instruction) -> tuple[int, int]:
+    """(flow, kind of a direct branch or 0) of all instructions of one opcode."""
+    from iced_x86 import FlowControl, Mnemonic  # noqa: PLC0415 - as above
+
+    flow = instruction.flow_control
+    direct = {
+        FlowControl.UNCONDITIONAL_BRANCH: (Flow.ENDS, Kind.BRANCH),
+        FlowControl.CONDITIONAL_BRANCH: (Flow.BRANCHES, Kind.BRANCH),
+        FlowControl.CALL: (Flow.CALLS, Kind.CALL),
+        FlowControl.XBEGIN_XABORT_XEND: (Flow.BRANCHES, Kind.BRANCH),
+    }
+    if flow in direct:
+        return direct[flow]
+    if flow == FlowControl.INDIRECT_BRANCH:
+        return Flow.JUMPS_FAR, 0
+    if flow == FlowControl.INDIRECT_CALL:
+        return Flow.CALLS, 0
+    if instruction.mnemonic in (Mnemonic.NOP, Mnemonic.INT3):
+        return Flow.PADS, 0
+    if flow in (FlowControl.RETURN, FlowControl.EXCEPTION) or instruction.mnemonic == Mnemonic.HLT:
+        return Flow.ENDS, 0
+    return Flow.NEXT, 0
