@@ -101,11 +101,23 @@ def statement(basis: Basis) -> dict[str, Any]:
     report = report_of(basis.report)
     if report["verdict"] == Verdict.EQUIVALENT and basis.proof is None:
         raise UsageError("An equivalent verdict is attested with its proof; give --proof.")
-    if basis.proof is not None:
-        proof_of(basis.proof, report)
-    said = predicate(report, basis)
+    proof = None if basis.proof is None else proof_of(basis.proof, report)
+    said = predicate(report, basis, _laid_out(proof))
     shape.check(said, "equivalence-v1", "The predicate")
     return _statement(_subjects(report, basis), EQUIVALENCE, said)
+
+
+def _laid_out(proof: dict[str, Any] | None) -> frozenset[str]:
+    """Paths of the files in whose proof a map between two program layouts has a part."""
+    found = set()
+    for file in proof["files"] if proof is not None else ():
+        waiting = [file]
+        while waiting:
+            entry = waiting.pop()
+            if entry.get("layouts"):
+                found.add(file["path"])
+            waiting += [patch["payload"] for patch in entry["patches"] if "payload" in patch]
+    return frozenset(found)
 
 
 def _statement(subjects: tuple[Subject, ...], kind: str, predicate: object) -> dict[str, Any]:

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from verifier.attest.make import Basis
 
 
-def predicate(report: dict[str, Any], basis: Basis) -> dict[str, Any]:
-    """The predicate; `report` is the parsed `basis.report`."""
+def predicate(
+    report: dict[str, Any], basis: Basis, laid_out: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    """The predicate. `report` is the parsed `basis.report`, `laid_out` files are proven by maps."""
     source = report["source"] or {}
     return {
         "verdict": report["verdict"],
@@ -31,7 +33,7 @@ def predicate(report: dict[str, Any], basis: Basis) -> dict[str, Any]:
         },
         "source": _source(source, basis.source),
         "record": {"sha256": sha256(basis.record)} if basis.record is not None else None,
-        "artifacts": _artifacts(report),
+        "artifacts": _artifacts(report, laid_out),
         "report": {"sha256": sha256(basis.report)},
         "proof": None
         if basis.proof is None
@@ -64,14 +66,17 @@ def _source(source: dict[str, Any], stated: str) -> dict[str, str] | None:
     return kept | spec
 
 
-def _artifacts(report: dict[str, Any]) -> list[dict[str, Any]]:
+def _artifacts(
+    report: dict[str, Any], laid_out: frozenset[str] = frozenset()
+) -> list[dict[str, Any]]:
     positive = Verdict(report["verdict"]).positive
     found = []
     for item in report.get("artifacts", []):
         sides = {side: item[side] for side in ("shipped", "rebuilt")}
         known = [None if each is None else each["sha256"] for each in sides.values()]
         same = known[0] is not None and known[0] == known[1]
-        relation = "byte-identical" if same else "reconstructed" if positive else "unproven"
+        how = "layout" if item["path"] in laid_out else "reconstructed"
+        relation = "byte-identical" if same else how if positive else "unproven"
         shown = {
             side: None if each is None else {"sha256": each["sha256"], "size": str(each["size"])}
             for side, each in sides.items()

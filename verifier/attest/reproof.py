@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from verifier import check
 from verifier.attest.refusal import MismatchError
-from verifier.errors import ParseError
+from verifier.errors import ParseError, VerifierError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, RecursionError)
+_UNREADABLE = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, RecursionError),
+    *(zlib.error, lzma.LZMAError, MemoryError, ImportError),
+)
 
 
 def recheck(proof: dict[str, Any], shipped: Path, rebuilt: Path) -> int:
@@ -26,7 +29,7 @@ def recheck(proof: dict[str, Any], shipped: Path, rebuilt: Path) -> int:
         MismatchError: the proof does not hold.
         ParseError: it cannot be checked.
     """
-    return _run(lambda: check.check(proof, shipped, rebuilt)["free"])
+    return _run(lambda: check.check(proof, shipped, rebuilt, judge)["free"])
 
 
 def recheck_parts(proof: dict[str, Any], view: Callable[[str, str], memoryview]) -> int:
@@ -41,12 +44,24 @@ def recheck_parts(proof: dict[str, Any], view: Callable[[str, str], memoryview])
             raise check.Broken("The proof claims nothing.")
         for entry in proof["files"]:
             sides = view("shipped", entry["path"]), view("rebuilt", entry["path"])
-            counts.update(check.check_file(entry, *sides))
+            counts.update(check.check_file(entry, *sides, judge))
         if counts["free"] != proof["free_bytes"]:
             raise check.Broken("The proof miscounts its free bytes.")
         return counts["free"]
 
     return _run(free)
+
+
+def judge(
+    layout: dict[str, Any], shipped: memoryview, rebuilt: memoryview, settled: Any
+) -> tuple[str, int]:
+    """Judge a map between two program layouts; what cannot be read holds nothing."""
+    from verifier.semantic.layout import recheck  # noqa: PLC0415 - a disassembler
+
+    try:
+        return recheck.judge(layout, shipped, rebuilt, settled)
+    except VerifierError as error:
+        return str(error), 0
 
 
 def _run(free: Callable[[], int]) -> int:
@@ -56,7 +71,7 @@ def _run(free: Callable[[], int]) -> int:
         return free()
     except check.Broken as error:
         raise MismatchError(f"The proof does not hold: {error}") from error
-    except (*_UNREADABLE, zlib.error, lzma.LZMAError, MemoryError, zstandard.ZstdError) as error:
+    except (*_UNREADABLE, zstandard.ZstdError) as error:
         raise ParseError(
             f"The proof cannot be checked: {type(error).__name__}: {error}."
         ) from error

@@ -110,7 +110,7 @@ def _agree(statement: Statement, what: str) -> None:
     if not statement.verdict.positive:
         return
     artifacts = statement.predicate["artifacts"]
-    proven = {"byte-identical", "reconstructed"}
+    proven = {"byte-identical", "reconstructed", "layout"}
     if (
         not statement.predicate["complete"]
         or not artifacts
