@@ -163,12 +163,12 @@ class Journal:
             raise MismatchError(
                 f"{self.path} is not what its last checkpoint says; run 'verifier journal check'."
             )
-        kept = _beside(self.path)
-        if kept.exists():
-            old = note.opened(kept.read_bytes(), self.log, (), str(kept))
+        for data in kept_beside(self.path):
+            old = note.opened(data, self.log, (), f"The checkpoint beside {self.path}")
             if old.size > size or old.root != merkle.root(old.size, self.node):
                 raise MismatchError(
-                    f"{self.path} was set back: {kept.name} has seen {old.size} entries of it."
+                    f"{self.path} was set back: the checkpoint beside it has seen "
+                    f"{old.size} entries."
                 )
 
     def _remember(self, found: Checkpoint) -> None:
@@ -225,7 +225,7 @@ def create(path: Path, signer: Signer) -> Checkpoint:
         raise UsageError(f"{path} is there already.")
     work = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        database = _connect(f"file:{work.as_posix()}")
+        database = _connect(work.absolute().as_uri())
         with contextlib.closing(database):
             database.execute("BEGIN")
             for statement in SCHEMA:
@@ -268,6 +268,15 @@ def _connect(uri: str) -> sqlite3.Connection:
     for setting in ("trusted_schema = OFF", "cell_size_check = ON", "synchronous = EXTRA"):
         database.execute(f"PRAGMA {setting}")
     return database
+
+
+def kept_beside(path: Path) -> list[bytes]:
+    """The latest checkpoint that lies beside a journal, if one does."""
+    kept = _beside(path)
+    try:
+        return [kept.read_bytes()] if kept.exists() else []
+    except OSError as error:
+        raise ParseError(f"{kept} cannot be read: {error.strerror}.") from error
 
 
 def _beside(path: Path) -> Path:

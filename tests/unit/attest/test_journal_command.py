@@ -42,6 +42,17 @@ def test_a_journal_is_checked_proven_and_exported(log: Path, good: material.Run)
     assert verifier("journal", "check", folder, *asked).stdout == whole.stdout
 
 
+def test_a_journal_that_was_set_back_is_found_by_what_lies_beside_it(
+    log: Path, good: material.Run
+) -> None:
+    kept = log.read_bytes()
+    asked = [good.rebuilt, "--key", log.with_name("ed25519-7.key")]
+    assert verifier("journal", "append", log, *asked).returncode == 0
+    log.write_bytes(kept)
+    found = verifier("journal", "check", log, "--log", log.with_name("log.vkey"))
+    assert (found.returncode, "others have seen 4 entries" in found.stderr) == (1, True)
+
+
 def test_a_witness_watches_it_grow(log: Path, tmp_path: Path) -> None:
     asked = ["--log", log.with_name("log.vkey")]
     request, signature, vkey = (tmp_path / name for name in ("request", "bob.sig", "bob.vkey"))

@@ -58,6 +58,7 @@ def command(
         last = audit.export(what, key, others, known).last
     elif _is_database(what):
         with journals.opened(what) as found:
+            known += journals.kept_beside(what)
             last = audit.journal(found, key, others, known).last
     else:
         data = strict.read(what)
