@@ -35,6 +35,7 @@ LAYERS = (
     {"verify"},
     {"report"},
     {"check"},
+    {"attest"},
     {"commands"},
     {"__main__"},
 )
