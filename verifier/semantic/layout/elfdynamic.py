@@ -163,7 +163,7 @@ def _needed(raw: bytes, texts: bytes) -> dict[int, str]:
     raise ParseError("The table of needed versions has no end")
 
 
-def _chained(step: int, size: int, more: bool) -> None:  # noqa: FBT001 - whether one follows
+def _chained(step: int, size: int, more: bool) -> None:
     """Entries follow each other directly, as linkers write them, and the last says so."""
     if step != (size if more else 0):
         raise ParseError("A table of versions is not chained as linkers do it")
