@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.cases import archive_build, clamav_build, elf_build, pe_files
+from tests.cases import archive_build, clamav_build, elf_build, pe_files, pyc
 from tests.cases.elf_permute import locals_reversed
 from tests.support import STRICT, compare_bytes
 from verifier.model import Policy, Verdict
@@ -103,6 +103,7 @@ SUBJECTS = (
     Subject("cld", "ClamAV CLD", lambda: Made(*clamav_build.cld())),
     Subject("cud", "ClamAV CLD without list", lambda: Made(*clamav_build.bare())),
     Subject("cdiff", "ClamAV update", lambda: Made(*clamav_build.updates())),
+    Subject("pyc", "compiled Python module", lambda: Made(*pyc.pair(1_600_000_000))),
     Subject("zstd", "zstd", lambda: _streams("zstd", "-3", "-1")),
 )
 

@@ -2,13 +2,14 @@
 
 import pytest
 
-from tests.cases import Case, archives, clamav, databases, elf, pe
+from tests.cases import Case, archives, clamav, databases, elf, image, pe, pyc
 from tests.support import compare_bytes
 from verifier import checks, ruleset
 from verifier.checks.base import Accepted
 from verifier.model import Verdict
 
-CASES = [*pe.cases(), *elf.cases(), *archives.cases(), *clamav.cases(), *databases.cases()]
+GROUPS = (pe, elf, image, archives, clamav, databases, pyc)
+CASES = [case for group in GROUPS for case in group.cases()]
 RULES = sorted(ruleset.load().rules)
 
 

@@ -6,6 +6,7 @@ its format cannot parse is compared as raw bytes, where no rule applies.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from verifier import content, formats, limits, names, ruleset
@@ -33,7 +34,8 @@ from verifier.model import (
     Verdict,
 )
 from verifier.settle import Judge, count_groups_once, waive
-from verifier.unpack import decode_children
+from verifier.unpack import decode_children, of_both
+from verifier.unpack.kept import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from verifier.content import Buffer
 
 
+_DIGESTED = 16  # bytes digested while one is decoded
 PENDING = Problem("not-compared", "records", "What its records mean was not compared.")
 """On a member whose records wait for the others; taken away when they are compared."""
 
@@ -57,16 +60,22 @@ def compare_pair(
         siblings = {} if pair.ancestors else Beside(pair.shipped.path)
     name = pair.path.rpartition("/")[2]
     context = Context(siblings, settings.certificates, settings.pins, pair.ancestors, name)
-    return _Comparison(pair, shipped, rebuilt, settings, context).outcome()
+    kept = Kept(settings.work)
+    try:
+        return _Comparison(pair, shipped, rebuilt, settings, context, kept).outcome()
+    finally:
+        kept.drop()
 
 
-def identical(pair: Pair) -> Member | None:
+def identical(pair: Pair, digests: content.Digests | None = None) -> Member | None:
     """The finding on a pair whose bytes are the same; None if they are not. Parses nothing."""
     shipped, rebuilt = content.view(pair.shipped), content.view(pair.rebuilt)
     if not content.equal(shipped, rebuilt):
         return None
     kind = pair.role if pair.role == "encoded" else formats.recognise(shipped)
-    facts = FileFacts(content.sha256(shipped), len(shipped), kind)
+    digests = digests or content.Digests()
+    facts = FileFacts(digests.sha256(pair.shipped), len(shipped), kind)
+    digests.same(pair.shipped, pair.rebuilt)
     return Member(pair.path, Verdict.IDENTICAL, facts, facts)
 
 
@@ -74,9 +83,16 @@ class _Comparison:
     """The work on one differing pair; filled step by step, then frozen into an `Outcome`."""
 
     def __init__(
-        self, pair: Pair, shipped: Buffer, rebuilt: Buffer, settings: Settings, context: Context
+        self,
+        pair: Pair,
+        shipped: Buffer,
+        rebuilt: Buffer,
+        settings: Settings,
+        context: Context,
+        kept: Kept,
     ) -> None:
         self.pair = pair
+        self.kept = kept
         self.settings = settings
         self.judge = Judge(ruleset.load(), settings, context)
         self.differences: list[Difference] = []
@@ -86,6 +102,7 @@ class _Comparison:
         self.records: Records | None = None
         self.open: list[Place] = []
         self.lone: set[str] = set()
+        self.digests = content.Digests()
         self.entries: dict[bool, frozenset[tuple[str, str]]] = {}
         self.format, self.shipped, self.rebuilt = self._layouts(shipped, rebuilt)
         self.describer = Describer(self.format, self.shipped, self.rebuilt)
@@ -98,10 +115,14 @@ class _Comparison:
         firm = [*self.differences, *self.format.faults(self.shipped, self.rebuilt)]
         differences = [*firm, *self.describer.finish()]
         images = None
-        if self.open and self.format.mapped:
+        if self.open and self.format.mapped and not self._managed():
             images = Images(self.format.name, tuple(self.open), tuple(firm))
         if differences:
             differences.extend(self.format.explain(self.shipped, self.rebuilt))
+            open_ones = _explained(
+                self.format.name, self.shipped, self.rebuilt, differences[len(firm) :]
+            )
+            differences = [*firm, *open_ones]
         verdict = Verdict.EQUIVALENT
         if self.records is not None:
             self.problems.append(PENDING)
@@ -109,11 +130,11 @@ class _Comparison:
             verdict = Verdict.INCONCLUSIVE
         if differences:
             verdict = Verdict.DIFFERENT
+        size = len(self.shipped.data) + len(self.rebuilt.data)
         member = Member(
             self.pair.path,
             verdict,
-            self._facts(self.shipped),
-            self._facts(self.rebuilt),
+            *of_both(self._facts, self.pair.shipped, self.pair.rebuilt, size // _DIGESTED),
             count_groups_once(self.patches),
             tuple(differences),
             tuple(self.problems),
@@ -122,10 +143,14 @@ class _Comparison:
         lone = tuple(sorted(self.lone))
         return Outcome(member, tuple(self.children), self.records, lone, images)
 
+    def _managed(self) -> bool:
+        """Whether an image holds code of .NET, which no map of machine code understands."""
+        return self.format.name == "pe" and any(
+            side.layout.info.directory("clr")[1] for side in (self.shipped, self.rebuilt)
+        )
+
     def _layouts(self, shipped: Buffer, rebuilt: Buffer) -> tuple[Format, Side, Side]:
-        kinds = [
-            formats.of_role(self.pair.role) or formats.sniff(data) for data in (shipped, rebuilt)
-        ]
+        kinds = [formats.of_member(self.pair, data) for data in (shipped, rebuilt)]
         if all(kind is raw.FORMAT for kind in kinds) and (family := self._family(shipped, rebuilt)):
             kinds = [records.of(family)] * 2
         for kind in kinds:
@@ -142,19 +167,31 @@ class _Comparison:
             return _raw(shipped, rebuilt)
         if kinds[0].container and len(self.pair.ancestors) >= limits.DEPTH:
             raise LimitError(f"Containers nest deeper than {limits.DEPTH}; the rest is not opened.")
-        cut: list[Layout] = []
-        for which, data in (("shipped", shipped), ("rebuilt", rebuilt)):
-            try:
-                cut.append(kinds[0].layout(data))
-            except LimitError:
-                raise
-            except VerifierError as error:
-                summary = f"The {which} file is no well-formed {kinds[0].name} file: {error}"
+        size = len(shipped) + len(rebuilt) if kinds[0].unpacks else 0
+        sides = (self.pair.shipped, shipped), (self.pair.rebuilt, rebuilt)
+        cut = of_both(partial(self._cut, kinds[0]), *sides, size)
+        for which, found in zip(("shipped", "rebuilt"), cut, strict=True):
+            if isinstance(found, LimitError):
+                raise found
+            if isinstance(found, VerifierError):
+                summary = f"The {which} file is no well-formed {kinds[0].name} file: {found}"
                 self.differences.append(
-                    Difference("layout", kinds[0].name, summary, getattr(error, "offset", None))
+                    Difference("layout", kinds[0].name, summary, getattr(found, "offset", None))
                 )
                 return _raw(shipped, rebuilt)
-        return kinds[0], Side(shipped, cut[0]), Side(rebuilt, cut[1])
+        one, other = cut
+        assert isinstance(one, Layout)
+        assert isinstance(other, Layout)
+        return kinds[0], Side(shipped, one), Side(rebuilt, other)
+
+    def _cut(self, kind: Format, side: tuple[Ref, Buffer]) -> Layout | VerifierError:
+        """The layout of one side, or why it has none."""
+        ref, data = side
+        try:
+            with self.kept.of(ref, data):
+                return kind.layout(data)
+        except VerifierError as error:
+            return error
 
     def _family(self, *data: Buffer, path: str = "") -> str:
         """The database family of this pair: as the auditor declares, or as its files show."""
@@ -162,8 +199,8 @@ class _Comparison:
 
         return sigdb.family_at(self.settings.databases, path or self.pair.path, data)
 
-    def _facts(self, side: Side) -> FileFacts:
-        return FileFacts(content.sha256(side.data), len(side.data), self.format.name)
+    def _facts(self, ref: Ref) -> FileFacts:
+        return FileFacts(self.digests.sha256(ref), ref.length, self.format.name)
 
     def _span(self, aligned: Aligned) -> None:
         one, other = aligned.shipped, aligned.rebuilt
@@ -275,7 +312,7 @@ class _Comparison:
             else:
                 try:
                     shipped, rebuilt = decode_children(
-                        codec, (shipped, rebuilt), self.settings.work
+                        codec, (shipped, rebuilt), self.settings.work, self.kept
                     )
                 except LimitError as error:
                     self.problems.append(Problem("limit", path, str(error)))
@@ -292,9 +329,20 @@ class _Comparison:
             Child(
                 *(child, codec, one.member, one.field),
                 *(one.offset, one.length, other.offset, other.length),
-                identical(child) if codec == "stored" else None,
+                identical(child, self.digests) if codec == "stored" else None,
             )
         )
+
+
+def _explained(
+    name: str, shipped: Side, rebuilt: Side, differences: list[Difference]
+) -> list[Difference]:
+    """With what they mean, and names as their authors wrote them. Never turns a verdict."""
+    from verifier import semantic  # noqa: PLC0415 - only for pairs that differ
+    from verifier.semantic.demangle import readable  # noqa: PLC0415
+
+    found = [*differences, *semantic.explain(name, shipped, rebuilt)]
+    return [readable(each) for each in found] if name in {"elf", "pe"} else found
 
 
 def _raw(shipped: Buffer, rebuilt: Buffer) -> tuple[Format, Side, Side]:

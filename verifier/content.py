@@ -57,6 +57,29 @@ def sha256(data: Buffer) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+class Digests:
+    """SHA-256 of stretches of files. Of one that begins with a known one, only the rest is read."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int], tuple[int, hashlib._Hash]] = {}
+
+    def sha256(self, ref: Ref) -> str:
+        """In hex."""
+        length, state = self._known.get(ref[:2], (0, hashlib.sha256()))
+        if length > ref.length:
+            length, state = 0, hashlib.sha256()
+        state = state.copy()
+        state.update(view(ref)[length:])
+        self._known[ref[:2]] = (ref.length, state)
+        return state.hexdigest()
+
+    def same(self, one: Ref, other: Ref) -> None:
+        """Note that both stretches, which were compared, hold the same bytes."""
+        known = self._known.get(one[:2])
+        if known is not None and known[0] <= one.length == other.length:
+            self._known[other[:2]] = known
+
+
 def equal(one: Buffer, other: Buffer) -> bool:
     """Whether the bytes are the same."""
     # Copies of blocks that fit the cache: comparing memoryviews goes item by item.

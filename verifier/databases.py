@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from verifier import limits
+from verifier import content, limits
 from verifier.compare import PENDING
 from verifier.engine import Failure, Task
 from verifier.meaning import MeaningAnswer, MeaningRequest, Open
@@ -101,6 +101,9 @@ class Databases:
                 _add(node, problems=(problem,))
         for node, patch in zip(group.waiting, answer.patches, strict=False):
             if patch is not None:
+                ref = node.pair.shipped
+                data = content.view(ref)[patch.offset : patch.offset + patch.length]
+                patch = patch._replace(data=bytes(data))  # noqa: PLW2901 - as it was meant
                 node.member = node.member._replace(patches=(*node.member.patches, patch))
                 _add(node)
         places = {each.pair.path: each for root in roots for each in root.walk()}
@@ -126,8 +129,6 @@ class Databases:
 
 
 def _family(source: Source, declared: Sequence[Database]) -> str:
-    from verifier import content  # noqa: PLC0415 - few runs meet databases
-
     sides = [content.view(ref) for ref in (source.shipped, source.rebuilt) if ref is not None]
     return family_at(declared, source.path, sides)
 

@@ -31,11 +31,17 @@ class ImagesRequest(NamedTuple):
 
 
 class ImagesAnswer(NamedTuple):
-    """Patches and the map that justifies them; or differences of meaning. Notes in any case."""
+    """Patches and the map that justifies them; or differences of meaning. Notes in any case.
+
+    `facts` tell what loaders are told differently, for images of which so much moved that
+    the fields themselves say little. `code` are the sections whose functions were compared.
+    """
 
     patches: tuple[Patch, ...] = ()
     layout: str = ""
     differences: tuple[Difference, ...] = ()
+    facts: tuple[Difference, ...] = ()
+    code: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     total: bool = False  # whether the map is total, whatever the policy says of it
 
@@ -51,9 +57,8 @@ def compare_images(settings: Settings, request: ImagesRequest) -> ImagesAnswer:
         found = explain(images.format, shipped, rebuilt, request.settled)
     except VerifierError as error:
         return ImagesAnswer(notes=(f"Its functions were not compared: {error}",))
-    if not found.finding.total:
-        return ImagesAnswer(differences=found.differences, notes=found.notes)
     text = encode.encode(found.extents)
+    total = found.finding.total
     judged = {
         "faults": str(len(found.finding.faults)),
         "assumptions": str(len(found.finding.assumptions)),
@@ -64,10 +69,14 @@ def compare_images(settings: Settings, request: ImagesRequest) -> ImagesAnswer:
     answer = settle_alone(
         ruleset.load(), settings.policy, kind.rules, FIELD, shipped, rebuilt, judged
     )
-    if isinstance(answer, Refused):
+    if not isinstance(answer, Refused):
+        return ImagesAnswer(_patches(images.open, answer), text, notes=found.notes, total=True)
+    if total:
         told = Difference(answer.kind, FIELD, answer.reason)
-        return ImagesAnswer((), "", (told,), found.notes, total=True)
-    return ImagesAnswer(_patches(images.open, answer), text, (), found.notes, total=True)
+        return ImagesAnswer(differences=(told,), notes=found.notes, total=True)
+    return ImagesAnswer(
+        differences=found.differences, facts=found.facts, code=found.code, notes=found.notes
+    )
 
 
 def _patches(places: tuple[Place, ...], settled: Settled) -> tuple[Patch, ...]:

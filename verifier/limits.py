@@ -55,3 +55,11 @@ BUILD_LOG_TAIL: Final = 4 * KIB  # of log that an error carries
 # --- what is fetched ------------------------------------------------------------------------------
 FETCH_SECONDS: Final = 1_800.0  # one download, clone or root
 SOURCE_BYTES: Final = 8 * GIB  # one source archive, and its content
+
+# --- signed evidence ------------------------------------------------------------------------------
+ATTESTATION_BYTES: Final = 64 * MIB  # one envelope; a release of 100,000 files needs half of it
+REPORT_BYTES: Final = 2 * GIB  # one JSON report or proof
+SIGNATURES: Final = 64  # of one envelope or note
+ATTESTATIONS: Final = 10_000  # of one quorum
+NOTE_BYTES: Final = 1 * MIB  # one checkpoint or Merkle proof
+JOURNAL_ENTRY_BYTES: Final = 64 * MIB

@@ -16,7 +16,7 @@ from verifier.model import Difference, Patch, Problem, Records, Ref, Settings
 from verifier.settle_stream import settle_alone
 from verifier.sigdb import difference
 from verifier.sigdb.base import Change
-from verifier.sigdb.collect import Collector, Opened, Source
+from verifier.sigdb.collect import Collector, Opened, Source, by_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -125,6 +125,20 @@ def _changes(settings: Settings, request: MeaningRequest) -> tuple[list[Change],
 def _compared(
     family: Family, rebuilt: Sequence[File], shipped: Sequence[File], options: Options
 ) -> list[Change]:
+    if family.together != "folder":
+        return _changed(family, rebuilt, shipped, options)
+    before, after = by_folder(rebuilt), by_folder(shipped)
+    found = [
+        change
+        for folder in sorted({*before, *after})
+        for change in _changed(family, before.get(folder, ()), after.get(folder, ()), options)
+    ]
+    return sorted(found, key=lambda change: not change.weakening)
+
+
+def _changed(
+    family: Family, rebuilt: Sequence[File], shipped: Sequence[File], options: Options
+) -> list[Change]:
     if family.changes is not None:
         return list(family.changes(rebuilt, shipped, options))
     before = family.effective_records(rebuilt, options)
@@ -168,6 +182,9 @@ def _finding(change: Change) -> Finding:
 def _settle(settings: Settings, family: str, each: Open, changes: int | None) -> Patch | Refused:
     """The patch of the bytes between the equal ends of both sides' records, if a rule allows it.
 
+    The patch is without its data: they are the shipped bytes at its place, which may
+    be most of a large file, and the caller has them too.
+
     `changes` is None where the group could not be compared.
     """
     one, other = (
@@ -190,7 +207,7 @@ def _settle(settings: Settings, family: str, each: Open, changes: int | None) ->
         *(rule.id, rule.strength, records.FIELD),
         *(each.records.offset + start, len(mine)),
         *(each.records.rebuilt_offset + start, len(theirs)),
-        bytes(mine),
+        b"",
         accepted.evidence,
         accepted.free,
     )

@@ -174,6 +174,14 @@ class FileFacts(NamedTuple):
     format: str
 
 
+class Artifact(NamedTuple):
+    """One outermost file of a run; a side that has no such file is None."""
+
+    path: str
+    shipped: FileFacts | None
+    rebuilt: FileFacts | None
+
+
 class Member(NamedTuple):
     """One compared file, or one file inside a container, with all that was found."""
 
@@ -187,6 +195,7 @@ class Member(NamedTuple):
     signers: tuple[Signer, ...] = ()
     notes: tuple[str, ...] = ()
     narration: str = ""
+    summary: str = ""  # what differs, most telling first, in one plain sentence
 
 
 class Pair(NamedTuple):
@@ -342,3 +351,4 @@ class Report(NamedTuple):
     waivers: tuple[Waiver, ...] = ()
     seconds: float = 0.0
     complete: bool = True
+    artifacts: tuple[Artifact, ...] = ()  # what the verdict speaks of, in full

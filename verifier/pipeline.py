@@ -202,7 +202,8 @@ _NOT = "It was not compared before the run ended."
 
 def _is_derived(node: Node) -> bool:
     """Whether the member's value follows from other members, so that it waits for them."""
-    return node.pair.role not in {"", "encoded"}
+    role = node.pair.role
+    return role not in {"", "encoded"} and not role.startswith("records:")
 
 
 def _node(child: Child, parent: Node) -> Node:

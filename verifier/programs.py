@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from verifier.engine import Engine, Inline
-    from verifier.model import Difference, Patch
+    from verifier.model import Difference, Images, Patch
     from verifier.tree import Node
 
 _NOISE = {"bytes", "field"}  # kinds that tell a place, where functions and facts tell more
+_FEW = 12  # of them; more come from everything having moved
 
 
 def settle(engine: Engine | Inline, nodes: Sequence[Node]) -> None:
@@ -62,14 +63,40 @@ def _put(node: Node, answer: ImagesAnswer) -> None:
         )
         node.layout = answer.layout
         return
-    kept = member.differences
-    if answer.differences:
-        kept = tuple(
-            each for each in kept if each in images.firm or not (answer.total or _noise(each))
-        )
+    kept = tuple(each for each in member.differences if each in images.firm)
+    if not answer.total:
+        kept = _worth_telling(member.differences, answer, images)
     told = (*answer.differences, *kept)[: limits.DIFFERENCES_PER_MEMBER]
     node.member = member._replace(differences=told, notes=notes)
 
 
-def _noise(difference: Difference) -> bool:
+def _worth_telling(
+    differences: tuple[Difference, ...], answer: ImagesAnswer, images: Images
+) -> tuple[Difference, ...]:
+    """The format's own differences without what functions tell better.
+
+    Where so much moved that most fields and bytes differ for that reason alone, what loaders
+    are told, addresses apart, takes their place.
+    """
+    kept = differences
+    if answer.differences:
+        spans = [
+            (place.offset, place.offset + place.length)
+            for place in images.open
+            if any(f"[{name}]" in place.name for name in answer.code)
+        ]
+        kept = tuple(each for each in kept if each in images.firm or not _inside(each, spans))
+    noise = [each for each in kept if each not in images.firm and _is_noise(each)]
+    if len(noise) <= _FEW or not (answer.differences or answer.facts):
+        return kept
+    return (*answer.facts, *(each for each in kept if each not in noise))
+
+
+def _inside(difference: Difference, spans: list[tuple[int, int]]) -> bool:
+    at = difference.offset
+    bytes_alone = difference.kind == "bytes" and at is not None
+    return bytes_alone and any(start <= (at or 0) < end for start, end in spans)
+
+
+def _is_noise(difference: Difference) -> bool:
     return difference.kind in _NOISE or difference.kind.startswith("gap-")

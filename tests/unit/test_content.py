@@ -75,3 +75,36 @@ def test_stretches_agree_with_plain_comparison(seed: int) -> None:
         same = data[at : at + size] == other[at + shift : at + shift + size]
         assert known.equal(at, at + shift, size) is same
         at += size
+
+
+def test_digests_of_stretches_that_begin_alike(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 400
+    paths = tmp_path / "one", tmp_path / "other"
+    paths[0].write_bytes(data + b"signature")
+    paths[1].write_bytes(data + b"another, longer")
+    one, other = (str(path) for path in paths)
+    digests = content.Digests()
+    body = len(data)
+    wanted = [
+        (Ref(one, 0, body), data),
+        (Ref(one, 0, body + 9), data + b"signature"),
+        (Ref(one, 0, body), data),
+        (Ref(one, 0, 100), data[:100]),
+        (Ref(one, 5, 100), data[5:105]),
+        (Ref(one, 0, 0), b""),
+        (Ref(one, 0, body + 9), data + b"signature"),
+    ]
+    for ref, expected in wanted:
+        assert digests.sha256(ref) == hashlib.sha256(expected).hexdigest()
+    digests.sha256(Ref(one, 0, body))
+    digests.same(Ref(one, 0, body), Ref(other, 0, body))
+    assert (
+        digests.sha256(Ref(other, 0, body + 15))
+        == hashlib.sha256(data + b"another, longer").hexdigest()
+    )
+    digests.sha256(Ref(one, 0, body + 9))
+    digests.same(Ref(one, 0, body), Ref(other, 0, body))  # more is known of one than was compared
+    expected = hashlib.sha256(data + b"another, longer").hexdigest()
+    assert digests.sha256(Ref(other, 0, body + 15)) == expected
+    digests.same(Ref(one, 3, 4), Ref(other, 3, 4))  # never digested
+    assert digests.sha256(Ref(other, 3, 4)) == hashlib.sha256(data[3:7]).hexdigest()

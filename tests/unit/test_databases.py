@@ -10,10 +10,12 @@ import pytest
 
 from tests.cases.databases import ONE, TWO, declared
 from tests.support import STRICT, compare_bytes
-from verifier import check, pair, policy, run
+from verifier import check, content, pair, policy, run, unpack
 from verifier.commands.options import tolerated
 from verifier.errors import UsageError
+from verifier.formats.clamav import pack
 from verifier.model import Database, Policy, Report, Settings, Strength, Verdict
+from verifier.sigdb.collect import Collector, Opened, Source
 from verifier.spec.databases import load
 
 PASS = b"pass tcp any any -> any 80 (sid:3;)\n"
@@ -69,6 +71,57 @@ def test_a_rule_that_moved_to_another_file_changes_nothing(tmp_path: Path) -> No
         databases=(Database("*.rules", "suricata"),),
     )  # fmt: skip
     assert result.report.verdict is Verdict.EQUIVALENT, _told(result.report)
+
+
+CAUGHT = b"T.One:0:*:aabbccddeeff\n"
+KEPT = b"T.Kept:0:*:112233445566\n"
+
+
+def test_a_list_is_known_however_long_its_first_comment_is(tmp_path: Path) -> None:
+    """One that both sides have, and that nobody read, hid what it switches off."""
+    licence = b"#" + b"x" * 80 + b"\n"
+    listed = {"a.ign2": licence * 99 + b"An Old Name\nT.Switched\n"}
+    renamed = CAUGHT.replace(b"T.One", b"T.Switched")
+    result = _compare(
+        tmp_path, {"a.ndb": KEPT + renamed, **listed}, {"a.ndb": KEPT + CAUGHT, **listed}
+    )
+    assert [each[1:] for each in _told(result.report)] == [("detection-removed", "a.ndb: T.One")]
+
+
+def test_switches_of_the_engine_are_compared_by_meaning(tmp_path: Path) -> None:
+    result = _compare(tmp_path, {"daily.cfg": b"PE:0x0\n"}, {"daily.cfg": b"# all\nPE:0xffff\n"})
+    (found,) = result.report.members[0].differences
+    assert (found.kind, found.weakening) == ("setting-changed", "configuration-changed")
+
+
+MOVED = {
+    # a record that moves, and one that stays in each of two files
+    "ndb": (CAUGHT, KEPT, KEPT.replace(b"Kept", b"Other")),
+    "rules": (ONE, TWO, TWO.replace(b"sid:2", b"sid:3")),
+    "yar": tuple(b"rule %s { condition: true }\n" % each for each in (b"a", b"b", b"c")),
+}
+
+
+@pytest.mark.parametrize("name", MOVED)
+def test_what_moved_to_another_folder_is_gone_from_the_first(tmp_path: Path, name: str) -> None:
+    """An engine is told to load a folder, and does not go into the folders below it."""
+    moved, one, other = MOVED[name]
+    for second, verdict in (("extra/b", Verdict.DIFFERENT), ("b", Verdict.EQUIVALENT)):
+        result = _compare(
+            tmp_path / verdict.value,
+            {f"main/a.{name}": one, f"main/{second}.{name}": other + moved},
+            {f"main/a.{name}": one + moved, f"main/{second}.{name}": other},
+        )
+        assert result.report.verdict is verdict, _told(result.report)
+        kinds = {(path, kind) for path, kind, _ in _told(result.report)}
+        assert ((f"main/a.{name}", "detection-removed") in kinds) is (second != "b")
+
+
+def test_a_loose_database_in_an_archive_is_loaded_as_a_loose_one(tmp_path: Path) -> None:
+    """Its last line counts without a newline too, unlike that of a database's member."""
+    shipped, rebuilt = (_packed({"a.ndb": each}) for each in (KEPT, KEPT + CAUGHT[:-1]))
+    result = _compare(tmp_path, {"a.tar.gz": shipped}, {"a.tar.gz": rebuilt})
+    assert [each[1:] for each in _told(result.report)] == [("detection-removed", "a.ndb: T.One")]
 
 
 def test_strict_does_not_take_the_family_s_word(tmp_path: Path) -> None:
@@ -250,3 +303,35 @@ def test_files_of_one_engine_may_not_have_two_profiles(tmp_path: Path) -> None:
     )
     assert result.report.verdict is Verdict.INCONCLUSIVE
     assert "declared" in result.report.summary
+
+
+def test_a_payload_that_was_compared_is_not_unpacked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The collector finds the same files, under the same paths, as by laying all out anew."""
+    members = {"main.hdb": b"aa" * 16 + b":1:T.A\n", "main.ndb": b"N:0:*:aabbccdd\n"}
+    fields = pack.Fields("01 Jan 2024 00-00 +0000", 1, 2, 90, "b", 1_704_067_200)
+    (tmp_path / "main.cud").write_bytes(pack.pack("main", {**members, "COPYING": b"x"}, fields))
+    ref = content.of_file(str(tmp_path / "main.cud"))
+    source = Source("main.cud", ref, ref)
+    anew = Collector("clamav", (), (), str(tmp_path)).files([source], shipped=True)
+    assert {file.name: bytes(file.data) for file in anew} == members
+    payload = unpack.decode_child("deflate", ref._replace(offset=522, length=ref.length - 530),
+                                  str(tmp_path))  # fmt: skip
+    opened = [Opened("main.cud", ref, ref), Opened("main.cud!", payload, payload)]
+
+    def again(*_arguments: object) -> int:
+        pytest.fail("the payload was unpacked again")
+
+    monkeypatch.setattr("verifier.unpack.codecs.end_of", again)
+    found = Collector("clamav", (), opened, str(tmp_path)).files([source], shipped=True)
+    assert [(*file[:2], bytes(file.data), file.container) for file in found] == [
+        (*file[:2], bytes(file.data), file.container) for file in anew
+    ]
+
+
+def test_a_patch_of_records_holds_the_shipped_bytes(tmp_path: Path) -> None:
+    """They do not travel: whoever asked has them."""
+    result = _compare(tmp_path, {"a.rules": TWO + ONE}, {"a.rules": ONE + TWO})
+    (patch,) = result.report.members[0].patches
+    assert patch.data == (TWO + ONE)[patch.offset : patch.offset + patch.length] != b""

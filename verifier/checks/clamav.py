@@ -1,4 +1,4 @@
-"""Checks of the fields of ClamAV's databases, their tar and `.info`, and of updates."""
+"""Checks of the fields of ClamAV's databases, their tar, and of updates."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from verifier import content
 from verifier.checks.base import Accepted, Answer, Question, Refused, free_all
 from verifier.checks.numbers import in_window
 from verifier.formats.clamav.pack import MONTHS
 
 if TYPE_CHECKING:
-    from verifier.content import Buffer
     from verifier.formats.base import Side
     from verifier.formats.clamav.archive import Entry
 
@@ -122,26 +120,6 @@ def payload_md5(side: Side) -> bytes:
     return cache["md5"]
 
 
-def row_size(question: Question) -> Answer:
-    """The plain decimal length of the shipped member."""
-    data = _member(question)
-    if data is None:
-        return _agreeing(question)
-    if question.value != str(len(data)).encode():
-        return Refused(f"The size is not that of the shipped member, {len(data)}.")
-    return Accepted("the length of the shipped member")
-
-
-def row_digest(question: Question) -> Answer:
-    """The SHA-256 in hex of the shipped member."""
-    data = _member(question)
-    if data is None:
-        return _agreeing(question)
-    if question.value != content.sha256(data).encode():
-        return Refused("The digest is not that of the shipped member.")
-    return Accepted("recomputed from the shipped member")
-
-
 def tar_size(question: Question) -> Answer:
     """The length of the member in octal, as the packer writes it."""
     entry = _entry(question)
@@ -192,22 +170,6 @@ def _stime(side: Side) -> int | None:
     value = _value(side, "header.stime")
     seconds = int(value) if _NUMBER.match(value) else None
     return seconds if seconds is not None and 86_400 <= seconds < _LATEST else None
-
-
-def _member(question: Question) -> Buffer | None:
-    """The shipped member that the row speaks of; None where it is the rebuilt one, or missing."""
-    span = question.span
-    if span is None or question.rebuilt_span is None:
-        return None
-    path = question.shipped.layout.info.rows[span.name.rpartition(".")[0]]
-    ref = question.context.siblings.get(path)
-    return None if ref is None else content.view(ref)
-
-
-def _agreeing(question: Question) -> Answer:
-    if question.value == question.rebuilt_value:
-        return Accepted("as in the rebuilt file, for the same member")
-    return Refused("The member it speaks of is missing, or is that of the rebuilt file.")
 
 
 def _entry(question: Question) -> Entry | None:

@@ -42,10 +42,19 @@ def record_size(question: Question) -> Answer:
 
 def md5sums_digest(question: Question) -> Answer:
     """MD5 in hex, of the shipped member."""
+    return _hex_digest(question, "md5")
+
+
+def listed_digest(question: Question) -> Answer:
+    """SHA-256 in hex, of the shipped member."""
+    return _hex_digest(question, "sha256")
+
+
+def _hex_digest(question: Question, name: str) -> Answer:
     data = _member(question)
     if data is None:
         return _agreeing(question)
-    if question.value != _digest("md5", data).hex().encode():
+    if question.value != _digest(name, data).hex().encode():
         return Refused("The digest is not that of the shipped member.")
     return Accepted("recomputed from the shipped member")
 
@@ -55,7 +64,9 @@ def _member(question: Question) -> Buffer | None:
     span = question.span
     if span is None or question.rebuilt_span is None:
         return None
-    path = question.shipped.layout.info[span.name.rpartition(".")[0]]
+    info = question.shipped.layout.info
+    paths: dict[str, str] = getattr(info, "rows", info)
+    path = paths[span.name.rpartition(".")[0]]
     ref = question.context.siblings.get(path)
     return None if ref is None else content.view(ref)
 

@@ -1,7 +1,8 @@
-"""The command line. Each command is one file; all heavy imports wait until they are needed."""
+"""The command line. Each command is one file, imported when it is the one that is run."""
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -10,26 +11,61 @@ from typing import NoReturn
 import typer
 
 from verifier import __version__
-from verifier.commands import check, compare, layout, rebuild, rules, verify
+from verifier.commands.light import Command, Group
 from verifier.errors import EXIT_INCONCLUSIVE, VerifierError
 
 _INTERRUPTED = 130  # what typer makes of Ctrl-C
 
-app = typer.Typer(
-    name="verifier",
-    help="Is a shipped, signed artifact what its audited source builds? Answers with a proof.",
-    epilog="Exit status: 0 identical or equivalent, 1 different, 2 wrong usage, 3 inconclusive.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("verify", epilog=verify.EXAMPLES)(verify.command)
-app.command("compare", epilog=compare.EXAMPLES)(compare.command)
-app.command("rebuild", epilog=rebuild.EXAMPLES)(rebuild.command)
-app.command("check", epilog=check.EXAMPLES)(check.command)
-app.command("layout", epilog=layout.EXAMPLES)(layout.command)
-app.add_typer(rules.app, name="rules")
+# What --help says of each, which is the first line of what the command itself says: with twenty
+# commands, importing all of them for each run is most of the start-up time.
+COMMANDS = {
+    "verify": "Rebuild audited source in a sandbox and compare it with what was shipped.",
+    "compare": "Compare two files or two directories, member by member, byte by byte.",
+    "rebuild": "Get the audited source and build it in its sandbox, without comparing anything.",
+    "check": "Re-check a saved proof with a small program that shares no code with what made it.",
+    "layout": "Cut a file into named spans that cover each byte exactly once.",
+    "attest": "Sign a statement about a report, positive or negative: in-toto, and a VSA.",
+    "verify-attestation": "Check an attestation, and tell a yes from a no by exit status.",
+    "quorum": "Count independent auditors who attest the same shipped files and the same source.",
+    "bundle": "Pack specification, report, proof, files, attestations and logs into one archive.",
+    "replay": "Check every digest, proof and attestation of a bundle again.",
+}
+GROUPS = {
+    "journal": "An append-only log of runs and attestations that nobody can change unseen.",
+    "rules": "What may vary, and why: list, show and check the rules.",
+}
+
+
+def build(chosen: str) -> typer.Typer:
+    """The program; of its commands only `chosen` is imported, the others are names and a line."""
+    app = typer.Typer(
+        name="verifier",
+        cls=Group,
+        help="Is a shipped, signed artifact what its audited source builds? Answers with a proof.",
+        epilog="Exit status: 0 identical or equivalent, 1 different, 2 wrong usage, "
+        "3 inconclusive.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for name, line in COMMANDS.items():
+        if name == chosen:
+            module = importlib.import_module(f"verifier.commands.{name.replace('-', '_')}")
+            app.command(name, cls=Command, epilog=module.EXAMPLES)(module.command)
+        else:
+            app.command(name, help=line)(_another)
+    for name, line in GROUPS.items():
+        if name == chosen:
+            app.add_typer(importlib.import_module(f"verifier.commands.{name}").app, name=name)
+        else:
+            app.command(name, help=line)(_another)
+    return app
+
+
+def _another() -> None:
+    """Stands for a command that is not the one that is run."""
 
 
 def _version(wanted: bool) -> None:
@@ -38,7 +74,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: bool = typer.Option(
         False, "--version", help="Print the version and stop.", callback=_version, is_eager=True
@@ -51,7 +86,7 @@ def main() -> NoReturn:
     """Run the command line; every failure is one sentence and a non-zero status."""
     signal.signal(signal.SIGTERM, _stop)
     try:
-        status = app(standalone_mode=True)
+        status = build(_chosen(sys.argv[1:]))(standalone_mode=True)
     except VerifierError as error:
         sys.stderr.write(f"verifier: {error}\n")
         sys.exit(error.exit_code)
@@ -72,6 +107,11 @@ def main() -> NoReturn:
         )
         sys.exit(EXIT_INCONCLUSIVE)
     sys.exit(status)
+
+
+def _chosen(arguments: list[str]) -> str:
+    """The command that the arguments name: the first that is no option."""
+    return next((each for each in arguments if not each.startswith("-")), "")
 
 
 def _stop(_number: int, _frame: object) -> NoReturn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -23,18 +23,6 @@ def command(
 ) -> None:
     """Re-check a saved proof with a small program that shares no code with what made it."""
     from verifier import check
+    from verifier.attest.reproof import judge
 
-    raise typer.Exit(check.main([str(proof), str(shipped), str(rebuilt)], _judge))
-
-
-def _judge(
-    layout: dict[str, Any], shipped: memoryview, rebuilt: memoryview, settled: Any
-) -> tuple[str, int]:
-    """Judge a map between two program layouts; what cannot be read holds nothing."""
-    from verifier.errors import VerifierError
-    from verifier.semantic.layout import recheck
-
-    try:
-        return recheck.judge(layout, shipped, rebuilt, settled)
-    except VerifierError as error:
-        return str(error), 0
+    raise typer.Exit(check.main([str(proof), str(shipped), str(rebuilt)], judge))

@@ -35,6 +35,8 @@ EXIT = {
     Verdict.INCONCLUSIVE: EXIT_INCONCLUSIVE,
 }
 
+LOGBOOK = "VERIFIER_JOURNAL"  # names the journal that takes every run and attestation
+
 PolicyOption = Annotated[
     str | None,
     typer.Option("--policy", metavar="strict|standard|PATH", help="What counts as equivalent."),
@@ -186,6 +188,12 @@ def run_directory(output: Path | None, cache: Path | None, name: str) -> Path:
 def finish(result: Result, output: Output) -> int:
     """Write what was asked for, print the result, and return the exit status."""
     report = result.report
+    if LOGBOOK in os.environ:
+        from verifier.attest import logbook
+        from verifier.report import document
+
+        name = output.json.name if output.json is not None else "report"
+        logbook.record(name, document.text(report).encode("utf-8"), os.environ)
     if output.proof is not None and result.proof is not None:
         output.proof.write_text(json.dumps(result.proof, indent=1) + "\n", "utf-8")
     if output.json is not None:

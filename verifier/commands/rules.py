@@ -8,10 +8,13 @@ from typing import Annotated
 
 import typer
 
+from verifier.commands.light import Command, Group
 from verifier.errors import UsageError
 
 app = typer.Typer(
-    help="What may vary, and why: list, show and check the rules.", no_args_is_help=True
+    help="What may vary, and why: list, show and check the rules.",
+    no_args_is_help=True,
+    cls=Group,
 )
 
 RulesOption = Annotated[
@@ -19,7 +22,7 @@ RulesOption = Annotated[
 ]
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_rules(rules: RulesOption = None) -> None:
     """One line a rule: id, strength, field."""
     from verifier import ruleset
@@ -28,7 +31,7 @@ def list_rules(rules: RulesOption = None) -> None:
         sys.stdout.write(f"{rule.id:<36} {rule.strength:<9} {rule.field}\n")
 
 
-@app.command("show")
+@app.command("show", cls=Command)
 def show(
     rule_id: Annotated[str, typer.Argument(metavar="ID", help="The id of a rule, as in 'list'.")],
     rules: RulesOption = None,
@@ -50,7 +53,7 @@ def show(
         sys.stdout.write(f"{'parameter':<10} {name} = {value}\n")
 
 
-@app.command("lint")
+@app.command("lint", cls=Command)
 def lint(rules: RulesOption = None) -> None:
     """Check every rule file; status 2 and one line a fault if there are any."""
     from verifier import lint as linter

@@ -44,6 +44,7 @@ FORMATS: tuple[Entry, ...] = (
     Entry("clamav-tar", magic.clamav_tar, "clamav.archive:FORMAT"),
     Entry("cdiff", magic.cdiff, "clamav.cdiff:FORMAT"),
     Entry("clamsign", magic.clamsign, "clamav.sign:FORMAT"),
+    Entry("pyc", magic.pyc, "pyc:FORMAT"),
     Entry("raw", magic.anything, "raw:FORMAT"),
 )
 
@@ -89,6 +90,17 @@ def of_role(role: str) -> Format | None:
 
         return records.of(role.removeprefix(records.ROLE))
     return named(role) if role in ROLES else None
+
+
+def of_member(pair: Pair, data: Buffer) -> Format:
+    """The format of a file where it stands: by its role or its container, else by content.
+
+    The payload of a ClamAV database is the archive that ClamAV's packer writes, or a
+    malformed one: another kind of tar the loader may read otherwise than we.
+    """
+    if pair.ancestors[-1:] == ("cvd",):
+        return named("clamav-tar")
+    return of_role(pair.role) or sniff(data)
 
 
 def role_in(pair: Pair, container: Format, member: str) -> str:

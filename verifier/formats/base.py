@@ -80,6 +80,7 @@ class Format(NamedTuple):
     `wraps` names the format that this one appends to (a signature after an ELF
     object): beside a file of this format, one of that format counts as one
     with nothing appended, and `layout` takes it.
+    `unpacks` tells that `layout` unpacks a stream to find its end, which takes time.
     `mapped` formats hold a program: what differs may be the same, laid out differently.
     """
 
@@ -90,6 +91,7 @@ class Format(NamedTuple):
     explain: Callable[[Side, Side], tuple[Difference, ...]] = explain_nothing
     faults: Callable[[Side, Side], tuple[Difference, ...]] = explain_nothing
     container: bool = False
+    unpacks: bool = False
     families: tuple[str, ...] = ()
     follows: frozenset[str] = frozenset()
     wraps: str = ""

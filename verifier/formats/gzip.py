@@ -53,7 +53,7 @@ def layout(data: Buffer) -> Layout:
         cutter.add("header.hcrc", at, 2)
         at += 2
     counted = _Counted()
-    end = at + codecs.end_of("deflate", data[at:], counted)
+    end = codecs.end_of("deflate", data, counted, at)
     cutter.add("body", at, end - at, member=names.PAYLOAD, codec="deflate")
     at = cutter.fields("trailer", end, (("crc32", 4), ("isize", 4)))
     cutter.add("tail", at, len(data) - at)
@@ -87,5 +87,6 @@ FORMAT = Format(
     magic.gzip,
     layout,
     container=True,
+    unpacks=True,
     follows=frozenset({"trailer.crc32", "trailer.isize", "header.hcrc"}),
 )

@@ -111,6 +111,18 @@ def clamsign(data: Buffer) -> bool:
     return bytes(data[:10]) == b"#clamsign-"
 
 
+def pyc(data: Buffer) -> bool:
+    """A magic number of Python 3.7 or later, flags that have a meaning, and a code object."""
+    head = bytes(data[:17])
+    return (
+        len(head) == 17
+        and head[2:4] == b"\r\n"
+        and 3390 <= int.from_bytes(head[:2], "little") < 3800
+        and head[4:8] in {b"\0\0\0\0", b"\1\0\0\0", b"\3\0\0\0"}
+        and head[16] & 0x7F == ord("c")
+    )
+
+
 def anything(_data: Buffer) -> bool:
     """Raw bytes, the last resort."""
     return True

@@ -37,14 +37,21 @@ def tool_versions() -> dict[str, str]:
     return found
 
 
+def text(report: Report) -> str:
+    """The JSON report as it is written."""
+    return json.dumps(document(report), indent=1, ensure_ascii=False) + "\n"
+
+
 def write(report: Report, path: Path) -> None:
     """Write the JSON report."""
-    path.write_text(json.dumps(document(report), indent=1, ensure_ascii=False) + "\n", "utf-8")
+    path.write_text(text(report), "utf-8")
 
 
 def _member(member: Member) -> dict[str, Any]:
     data: dict[str, Any] = to_data(member)
     data["patches"] = [_patch(patch) for patch in member.patches]
+    if not member.summary:
+        del data["summary"]
     for difference in data["differences"]:
         for name in ("offset", "length"):
             if difference[name] is None:

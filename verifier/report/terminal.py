@@ -11,7 +11,7 @@ from verifier.model import Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from verifier.model import Member, Report
+    from verifier.model import Difference, Member, Report
 
 _COLOURS = {
     Verdict.IDENTICAL: "green",
@@ -20,6 +20,7 @@ _COLOURS = {
     Verdict.INCONCLUSIVE: "yellow",
 }
 _SHOWN = 20  # members and differences a member without --verbose
+_EACH = 5  # differences of one kind, where there are more than that
 
 
 def show(report: Report, out: TextIO = sys.stdout, *, verbose: bool = False) -> None:
@@ -75,20 +76,15 @@ def _weakens(member: Member) -> bool:
 def _member(member: Member, verbose: bool) -> Iterator[tuple[str, str]]:
     kind = f" ({member.shipped.format})" if member.shipped else ""
     yield f"bold {_COLOURS[member.verdict]}", f"{member.verdict.upper():<12} {member.path}{kind}"
-    limit = len(member.differences) if verbose else _SHOWN
+    if member.summary and len(member.differences) > 1:
+        yield "bold", f"    {member.summary}"
     first_weaker = sorted(member.differences, key=lambda item: not item.weakening)
-    for difference in first_weaker[:limit]:
-        place = f" @{difference.offset:#x}" if difference.offset is not None else ""
-        weaker = f"WEAKENS ({difference.weakening}): " if difference.weakening else ""
-        style = "bold red" if weaker else ""
-        yield (
-            style,
-            f"    {weaker}{difference.kind}: {difference.where}{place}: {difference.summary}",
-        )
-        if verbose and difference.detail:
-            yield from (("dim", f"      {line}") for line in difference.detail.splitlines())
-    if len(member.differences) > limit:
-        yield "", f"    … and {len(member.differences) - limit} more (--verbose lists all)."
+    chosen = first_weaker if verbose else _chosen(first_weaker)
+    for difference in chosen:
+        yield from _difference(difference, verbose)
+    if len(first_weaker) > len(chosen):
+        left = len(first_weaker) - len(chosen)
+        yield "", f"    … and {left} more (--verbose lists all)."
     for problem in member.problems:
         yield "", f"    {problem.kind}: {problem.summary}"
     for note in member.notes:
@@ -109,6 +105,28 @@ def _member(member: Member, verbose: bool) -> Iterator[tuple[str, str]]:
             )
         if member.narration:
             yield from (("dim", f"    | {line}") for line in member.narration.splitlines())
+
+
+def _difference(difference: Difference, verbose: bool) -> Iterator[tuple[str, str]]:
+    place = f" @{difference.offset:#x}" if difference.offset is not None else ""
+    weaker = f"WEAKENS ({difference.weakening}): " if difference.weakening else ""
+    named = f"{difference.kind}: {difference.where}{place}"
+    yield "bold red" if weaker else "", f"    {weaker}{named}: {difference.summary}"
+    if verbose and difference.detail:
+        yield from (("dim", f"      {line}") for line in difference.detail.splitlines())
+
+
+def _chosen(differences: list[Difference]) -> list[Difference]:
+    """Some of each kind, in order, so that a hundred of one kind hide no other."""
+    if len(differences) <= _SHOWN:
+        return differences
+    told: Counter[str] = Counter()
+    result = []
+    for difference in differences:
+        told[difference.kind] += 1
+        if difference.weakening or told[difference.kind] <= _EACH:
+            result.append(difference)
+    return result[:_SHOWN]
 
 
 def _rules(report: Report) -> Iterator[tuple[str, str]]:

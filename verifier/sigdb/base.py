@@ -139,7 +139,7 @@ class Family:
         classes: a sentence for each class that `weakening` can give.
         volatile: what is left out of the records, in words, for the report.
         together: which files an engine loads as one: all that are compared ("tree"),
-            or each alone ("file").
+            those of one folder, databases there unpacked ("folder"), or each alone ("file").
         changes: a comparison of its own (rebuilt files first), for families
             whose databases are too large for one object a record.
         engine: the program that loads such databases, for `--witness`.

@@ -11,13 +11,14 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from verifier.errors import ParseError
+from verifier.errors import LimitError, ParseError
 
 if TYPE_CHECKING:
     from verifier.content import Buffer
 
 _SIZES = {251: 2, 252: 4, 253: 8}
 _LEAST = {251: 251, 252: 1 << 16, 253: 1 << 32}
+ITEMS = 4_000_000  # of all sequences together
 
 
 class Reader:
@@ -26,6 +27,7 @@ class Reader:
     def __init__(self, data: Buffer, at: int = 0) -> None:
         self.data = data
         self.at = at
+        self._left = ITEMS
 
     def byte(self) -> int:
         """One byte."""
@@ -33,6 +35,10 @@ class Reader:
             raise ParseError("The file ends inside a value", self.at)
         self.at += 1
         return self.data[self.at - 1]
+
+    def optional(self) -> int | None:
+        """An unsigned integer, if it is there."""
+        return self.unsigned() if self.boolean() else None
 
     def take(self, size: int) -> bytes:
         """The next `size` bytes."""
@@ -88,4 +94,7 @@ class Reader:
         count = self.unsigned()
         if count > len(self.data) - self.at:
             raise ParseError("A sequence is longer than the file", self.at)
+        self._left -= count
+        if self._left < 0:
+            raise LimitError(f"The sequences of a file have more than {ITEMS} items.")
         return range(count)

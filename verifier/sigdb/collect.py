@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, NamedTuple
 from verifier import content, formats, limits, names, sigdb
 from verifier.errors import LimitError
 from verifier.formats import raw, records
-from verifier.model import Database, Pair, Ref
+from verifier.model import Database, Pair, Ref, Span
 from verifier.sigdb.base import File
 from verifier.unpack import decode_child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from verifier.content import Buffer
     from verifier.formats.base import Format
-    from verifier.model import Span
 
 DATABASES = frozenset({"cvd", "clamav-tar"})  # containers that an engine loads by themselves
+
+_KNOWN = "known"  # what a payload is stored as, where it was unpacked before
 
 
 class Source(NamedTuple):
@@ -52,6 +54,15 @@ class Opened(NamedTuple):
     path: str
     shipped: Ref
     rebuilt: Ref
+
+
+def by_folder(files: Sequence[File]) -> dict[str, list[File]]:
+    """The files by the folder that they, or the databases that hold them, lie in."""
+    found: dict[str, list[File]] = {}
+    for file in files:
+        place = file.path.rpartition("!/")[0] if file.container in DATABASES else file.path
+        found.setdefault(place.rpartition("/")[0], []).append(file)
+    return found
 
 
 class Collector:
@@ -86,7 +97,7 @@ class Collector:
 
     def _walk(self, pair: Pair, *, shipped: bool) -> Iterator[File]:
         data = content.view(pair.shipped)
-        kind = formats.of_role(pair.role) or formats.sniff(data)
+        kind = formats.of_member(pair, data)
         if self._belongs(pair, kind):
             yield File(pair.path, sigdb.file_name(pair.path), data, _container(pair))
             return
@@ -94,9 +105,19 @@ class Collector:
             return
         if len(pair.ancestors) >= limits.DEPTH:
             raise LimitError(f"Containers nest deeper than {limits.DEPTH}; the rest is not opened.")
-        for span in kind.layout(data).spans:
-            if span.member:
-                yield from self._walk(self._child(pair, kind, span, shipped), shipped=shipped)
+        for span in self._members(pair, kind, data):
+            yield from self._walk(self._child(pair, kind, span, shipped), shipped=shipped)
+
+    def _members(self, pair: Pair, kind: Format, data: Buffer) -> list[Span]:
+        """The spans that hold members.
+
+        A database holds its payload and nothing else. Where that was compared, both
+        files were laid out and unpacked: its place is of no interest any more.
+        """
+        path = names.child_path(pair, names.PAYLOAD)
+        if kind.name == "cvd" and pair.path in self._opened and path in self._opened:
+            return [Span(_KNOWN, 0, len(data), _KNOWN, names.PAYLOAD, _KNOWN)]
+        return [span for span in kind.layout(data).spans if span.member]
 
     def _child(self, pair: Pair, kind: Format, span: Span, shipped: bool) -> Pair:
         path = names.child_path(pair, span.member)

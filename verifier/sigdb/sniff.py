@@ -88,6 +88,8 @@ def yarx(_name: str, data: Buffer) -> bool:
 
 
 _CLAMAV_HEAD = 4096
+_CLAMAV_SKIPPED = re.compile(rb"(?:#[^\n]*+\n|\r*+\n)*+")
+_CLAMAV_LONG = frozenset({"ndb", "ndu", "sdb", "ldb", "ldu", "cbc"})  # have such long lines
 _HASH = rb"[0-9a-fA-F]{32}(?:[0-9a-fA-F]{8}|[0-9a-fA-F]{32})?"
 _FILE_HASH = _HASH + rb":(?:\*|[0-9]{1,10}):[^:]+(?::[0-9]{1,9}){0,2}"
 _SECTION_HASH = rb"(?:\*|[0-9]{1,10}):" + _HASH + rb":[^:]+(?::[0-9]{1,9}){0,2}"
@@ -105,7 +107,9 @@ _CLAMAV = {
     "ftm": rb"[0-9]:[^:]*:[^:]*:[^:]*:CL_TYPE_[A-Z0-9_]+:CL_TYPE_[A-Z0-9_]+(?::[0-9]{1,9}){0,2}",
     "pwdb": rb"[^;]+;[^;]*;[01];[^;]*",
     "ign": rb"[!-~]+",
-    "ign2": rb"[!-~]+",
+    "ign2": rb"[^\x00-\x1f]+",
+    "cfg": rb"(?:PE|ELF|MACHO|ARCHIVE|DOCUMENT|MAIL|OTHER|PHISHING|BYTECODE|STATS|PCRE)"
+    rb":0x[0-9a-fA-F]{1,8}(?::[0-9]{1,9}){0,2}",
     "pdb": rb"[RH][0-9a-fA-F]{0,3}:.+",
     "gdb": rb"S[0-9a-fA-F]{0,3}:[PFW]:[0-9a-fA-F]{8}.*",
     "wdb": rb"[XYM][0-9a-fA-F]{0,3}:.+",
@@ -116,19 +120,18 @@ _CLAMAV_LINES = {name: re.compile(grammar) for name, grammar in _CLAMAV.items()}
 
 def clamav(name: str, data: Buffer) -> bool:
     """A loose ClamAV file: an ending that is ClamAV's own, and a first line of that format."""
-    grammar = _CLAMAV_LINES.get(name.rpartition(".")[2].lower() if "." in name else "")
+    ending = name.rpartition(".")[2].lower() if "." in name else ""
+    grammar = _CLAMAV_LINES.get(ending)
     if grammar is None:
         return False
-    head = bytes(data[:_CLAMAV_HEAD])
-    if b"\0" in head:
+    if b"\0" in bytes(data[:_CLAMAV_HEAD]):
         return False
-    lines = head.split(b"\n")
-    if len(data) > _CLAMAV_HEAD and len(lines) > 1:
-        lines.pop()
-    for line in (found.rstrip(b"\r") for found in lines):
-        if line and not line.startswith(b"#"):
-            return len(line) == _CLAMAV_HEAD or grammar.fullmatch(line) is not None
-    return False
+    head = bytes(data[:_LOOKED_AT])
+    skipped = _CLAMAV_SKIPPED.match(head)
+    assert skipped is not None
+    line = head[skipped.end() :].partition(b"\n")[0].rstrip(b"\r")
+    long = len(line) > _CLAMAV_HEAD and ending in _CLAMAV_LONG
+    return not line.startswith(b"#") and (long or grammar.fullmatch(line) is not None)
 
 
 def sigma(name: str, data: Buffer) -> bool:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SIGN = ".sign"
 _NAMED = re.compile(r"(.+?)(?:-[0-9]{1,10})?\.(?:cvd|cld|cud|cdiff)\Z", re.DOTALL)
+_NUMBERED = re.compile(r"-([0-9]{1,10})\.cdiff\Z")  # freshclam asks for an update by its number
 
 
 class Release(NamedTuple):
@@ -140,6 +141,10 @@ class _Chain:
         dsig = cdiff.layout(step.data).spans[-1]
         signature = bytes(step.data[dsig.offset : dsig.end]) if dsig.field == "dsig" else b""
         self._signature(step, signature not in {b"", b"X"}, self._update_holds(step, signature))
+        named = _NUMBERED.search(step.name)
+        if named and int(named[1]) != version:
+            summary = f"Customers get it as {step.name}; it leads to version {version}."
+            self.tell("update-gap", step, summary)
         if version <= self.version:
             self.tell("update-downgrade", step, _older(self.version, version))
             return False

@@ -1,47 +1,75 @@
-"""Just enough WebAssembly to cut the code of YARA-X's rules apart: strict, and nothing is run.
+"""WebAssembly modules, read strictly into instructions; nothing is run.
 
-Source: WebAssembly core specification 2.0, binary format. Code is cut behind
-each call of one imported function, whose argument names the rule that ends there.
+Source: WebAssembly core specification 2.0, binary format, without what the
+compiler of YARA-X does not write (tables, start, elements, data, custom
+sections). Numbers must have their shortest form, so that equal instructions are
+equal bytes: every byte of a module is in what is given back, or an error.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from verifier.errors import ParseError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from verifier.errors import LimitError, ParseError
 
 _MAGIC = b"\0asm\1\0\0\0"
-_IMPORTS, _CODE = 2, 10
-_CALL, _CONST = 0x10, 0x41
-_LEB, _TWO, _FOUR, _EIGHT, _TABLE, _TYPES, _PREFIX = range(1, 8)
-_IMMEDIATES = {
-    **dict.fromkeys((0x02, 0x03, 0x04, 0x0C, 0x0D, 0x10, 0x41, 0x42, 0xD0, 0xD2), _LEB),
-    **dict.fromkeys((0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x3F, 0x40), _LEB),
-    **dict.fromkeys((0x11, *range(0x28, 0x3F)), _TWO),
-    0x0E: _TABLE, 0x1C: _TYPES, 0x43: _FOUR, 0x44: _EIGHT, 0xFC: _PREFIX,
-}  # fmt: skip
-_PLAIN = {0x00, 0x01, 0x05, 0x0B, 0x0F, 0x1A, 0x1B, 0xD1, *range(0x45, 0xC5)}
-_PREFIXED = {8: 2, 9: 1, 10: 2, 11: 1, 12: 2, 13: 1, 14: 2, 15: 1, 16: 1, 17: 1}
+_TYPES, _IMPORTS, _FUNCTIONS, _MEMORIES, _GLOBALS, _EXPORTS, _CODE = 1, 2, 3, 5, 6, 7, 10
+_LOCALS = 1_000_000  # of all functions
+_NUMBERS = b"\x7f\x7e\x7d\x7c"  # types of numbers: i32, i64, f32, f64
+_PARAMETERS = 1_000  # of one function, which is what engines allow
+_INSTRUCTIONS = 3_000_000  # of a module
+BLOCK, LOOP, IF, ELSE, END, BR, BR_IF, BR_TABLE = 0x02, 0x03, 0x04, 0x05, 0x0B, 0x0C, 0x0D, 0x0E
+RETURN, CALL, DROP, SELECT = 0x0F, 0x10, 0x1A, 0x1B
+LOCAL_GET, LOCAL_SET, LOCAL_TEE, GLOBAL_GET, GLOBAL_SET = range(0x20, 0x25)
+I32_CONST, I64_CONST, F32_CONST, F64_CONST = range(0x41, 0x45)
+UNREACHABLE, NOP, TRUNCATIONS = 0x00, 0x01, 0xFC
+_TRUNCATIONS = 8  # instructions behind that prefix
+_UNSIGNED = {BR, BR_IF, CALL, *range(LOCAL_GET, GLOBAL_SET + 1)}
+_SIGNED = {BLOCK, LOOP, IF, I32_CONST, I64_CONST}
+LOADS, STORES = range(0x28, 0x36), range(0x36, 0x3F)
+_MEMORY = {*LOADS, *STORES}
+_PLAIN = {UNREACHABLE, NOP, ELSE, END, RETURN, DROP, SELECT, *range(0x45, 0xC5)}
+
+Instruction = tuple[int, ...]
+"""Opcode and immediates; floating-point constants as their bits, types as negative numbers."""
 
 
-class Piece(NamedTuple):
-    """Bytes of a module: code up to a call and the constant pushed last before it, or others (-1).
+class Signature(NamedTuple):
+    """The types of what a function takes and gives, one byte each."""
 
-    Pieces in their order hold every byte of the module but the lengths of functions
-    and of the code, which follow from the rest.
-    """
+    takes: bytes
+    gives: bytes
 
-    argument: int
-    code: bytes
+
+class Import(NamedTuple):
+    """An imported function."""
+
+    module: str
+    name: str
+    signature: Signature
+
+
+class Function(NamedTuple):
+    """A function of the module; `kinds` are the types of its locals without its parameters."""
+
+    signature: Signature
+    kinds: bytes
+    body: list[Instruction]
+
+
+class Module(NamedTuple):
+    """`rest` are memories and globals, as they are written; `exports` are (name, kind, index)."""
+
+    types: list[Signature]
+    imports: list[Import]
+    functions: list[Function]
+    exports: list[tuple[str, int, int]]
+    rest: list[tuple[int, bytes]]
 
 
 class _Reader:
-    def __init__(self, data: bytes, at: int = 0, end: int | None = None) -> None:
-        self.data, self.at = data, at
-        self.end = len(data) if end is None else end
+    def __init__(self, data: bytes, at: int, end: int) -> None:
+        self.data, self.at, self.end = data, at, end
 
     def byte(self) -> int:
         if self.at >= self.end:
@@ -55,115 +83,173 @@ class _Reader:
         self.at += size
         return self.data[self.at - size : self.at]
 
-    def number(self) -> int:
-        """A LEB128 number; signed ones are read as what their bits say."""
-        value = shift = 0
-        while True:
-            byte = self.byte()
-            value |= (byte & 0x7F) << shift
+    def number(self, signed: bool = False) -> int:
+        """A LEB128 number in its shortest form, of 64 bits at most."""
+        last = self.byte()
+        if last < 0x80:
+            return last - (last << 1 & 0x80) if signed else last
+        value, shift, before = last & 0x7F, 7, last
+        while last & 0x80:
+            before, last = last, self.byte()
+            value |= (last & 0x7F) << shift
             shift += 7
-            if not byte & 0x80:
-                return value
-            if shift > 63:
+            if shift > 70:
                 raise ParseError("A WebAssembly number has no end", self.at)
+        negative = bool(signed and last & 0x40)
+        if last == (0x7F if negative else 0) and (not signed or negative == bool(before & 0x40)):
+            raise ParseError("A WebAssembly number is written longer than needed", self.at)
+        return value - (1 << shift) if negative else value
 
-    def name(self) -> bytes:
-        return self.skip(self.number())
+    def name(self) -> str:
+        start = self.at
+        try:
+            return self.skip(self.number()).decode()
+        except UnicodeDecodeError as error:
+            raise ParseError("A WebAssembly name is no UTF-8", start) from error
+
+    def count(self) -> range:
+        """The numbers of the items of a vector; each takes a byte at least."""
+        count = self.number()
+        if count > self.end - self.at:
+            raise ParseError("A WebAssembly vector is longer than its section", self.at)
+        return range(count)
+
+    def done(self) -> None:
+        if self.at != self.end:
+            raise ParseError("A WebAssembly section goes on after its end", self.at)
 
 
-def pieces(module: bytes, function: bytes) -> list[Piece]:
-    """All code of a module, cut behind each call of the import whose name starts so."""
-    if module[:8] != _MAGIC:
-        raise ParseError("Compiled rules hold no WebAssembly module", 0)
-    reader = _Reader(module, 8)
-    called = -1
-    found = [Piece(-1, _MAGIC)]
+def read(data: bytes) -> Module:
+    """A whole module.
+
+    Raises:
+        ParseError: it is broken, or holds something that is not known here.
+    """
+    if data[:8] != _MAGIC:
+        raise ParseError("This is no WebAssembly module", 0)
+    reader = _Reader(data, 8, len(data))
+    empty = (_TYPES, _IMPORTS, _FUNCTIONS, _EXPORTS, _CODE)  # until they are seen
+    sections = {number: _Reader(b"\0", 0, 1) for number in empty}
+    last = 0
+    rest: list[tuple[int, bytes]] = []
     while reader.at < reader.end:
-        head = reader.at
-        section, size = reader.byte(), reader.number()
+        number, size = reader.byte(), reader.number()
+        if number <= last:
+            raise ParseError("WebAssembly sections stand in a wrong order", reader.at)
+        last = number
         start = reader.at
-        reader.skip(size)
-        inner = _Reader(module, start, start + size)
-        if section == _CODE:
-            found.append(Piece(-1, bytes((_CODE,))))
-            found += _functions(inner, called)
+        content = reader.skip(size)
+        if number in (_MEMORIES, _GLOBALS):
+            rest.append((number, content))
+        elif number in sections:
+            sections[number] = _Reader(data, start, start + size)
         else:
-            found.append(Piece(-1, module[head : reader.at]))
-            called = _imported(inner, function) if section == _IMPORTS else called
+            raise ParseError(f"A WebAssembly section of type {number} is not known here", start)
+    types = _types(sections[_TYPES])
+    imports = _imports(sections[_IMPORTS], types)
+    heads = _heads(sections[_FUNCTIONS], types)
+    exports = _exports(sections[_EXPORTS])
+    return Module(types, imports, _code(sections[_CODE], heads), exports, rest)
+
+
+def _types(reader: _Reader) -> list[Signature]:
+    found = []
+    for _ in reader.count():
+        if reader.byte() != 0x60:
+            raise ParseError("A WebAssembly type is no function's", reader.at)
+        takes = reader.skip(reader.number())
+        found.append(Signature(takes, reader.skip(reader.number())))
+        _check_types(takes + found[-1].gives)
+        if len(takes) + len(found[-1].gives) > _PARAMETERS:
+            raise LimitError(f"A WebAssembly type has more than {_PARAMETERS} parameters.")
+    reader.done()
     return found
 
 
-def _functions(reader: _Reader, called: int) -> Iterator[Piece]:
+def _check_types(kinds: bytes) -> None:
+    if kinds.strip(_NUMBERS):
+        raise ParseError("A WebAssembly value is no number")
+
+
+def _type(reader: _Reader, types: list[Signature]) -> Signature:
+    number = reader.number()
+    if number >= len(types):
+        raise ParseError("A WebAssembly function is of no known type", reader.at)
+    return types[number]
+
+
+def _imports(reader: _Reader, types: list[Signature]) -> list[Import]:
+    found = []
+    for _ in reader.count():
+        module, name = reader.name(), reader.name()
+        if reader.byte() != 0:
+            raise ParseError("Something else than a function is imported", reader.at)
+        found.append(Import(module, name, _type(reader, types)))
+    reader.done()
+    return found
+
+
+def _heads(reader: _Reader, types: list[Signature]) -> list[Signature]:
+    found = [_type(reader, types) for _ in reader.count()]
+    reader.done()
+    return found
+
+
+def _exports(reader: _Reader) -> list[tuple[str, int, int]]:
+    found = [(reader.name(), reader.byte(), reader.number()) for _ in reader.count()]
+    reader.done()
+    return found
+
+
+def _code(reader: _Reader, heads: list[Signature]) -> list[Function]:
     """All functions; each must end where its length says."""
-    count = reader.number()
-    yield Piece(-1, count.to_bytes(8, "little"))
-    for _ in range(count):
+    found: list[Function] = []
+    left, locals_ = _INSTRUCTIONS, _LOCALS
+    if len(reader.count()) != len(heads):
+        raise ParseError("There are more or fewer bodies than functions", reader.at)
+    for head in heads:
         length = reader.number()
         start = reader.at
         reader.skip(length)
-        yield from _cut(_Reader(reader.data, start, reader.at), called)
-    if reader.at != reader.end:
-        raise ParseError("WebAssembly code goes on after its last function", reader.at)
-
-
-def _imported(reader: _Reader, function: bytes) -> int:
-    """The number of an imported function, -1 if it is not imported."""
-    functions = 0
-    found = -1
-    for _ in range(reader.number()):
-        reader.name()
-        name, kind = reader.name(), reader.byte()
-        if kind == 0:
-            found = functions if name.startswith(function) else found
-            functions += 1
-            reader.number()
-        elif kind == 3:
-            reader.skip(2)
-        else:
-            reader.skip(1 if kind == 1 else 0)
-            for _ in range(1 + (reader.byte() & 1)):
-                reader.number()
+        inner = _Reader(reader.data, start, reader.at)
+        kinds = _kinds(inner, locals_)
+        locals_ -= len(kinds)
+        body = []
+        while inner.at < inner.end:
+            body.append(_instruction(inner))
+        left -= len(body)
+        if left < 0:
+            raise LimitError(f"A WebAssembly module has more than {_INSTRUCTIONS} instructions.")
+        found.append(Function(head, kinds, body))
+    reader.done()
     return found
 
 
-def _cut(reader: _Reader, called: int) -> Iterator[Piece]:
-    """One function's body, cut behind the calls."""
-    start = reader.at
-    for _ in range(reader.number()):  # groups of locals
-        reader.number()
-        reader.byte()
-    constant = -1
-    while reader.at < reader.end:
-        opcode = reader.byte()
-        if opcode == _CONST:
-            constant = reader.number()
-        elif opcode == _CALL:
-            if reader.number() == called:
-                yield Piece(constant, reader.data[start : reader.at])
-                start = reader.at
-        else:
-            _pass(reader, opcode)
-    if start < reader.at:
-        yield Piece(-1, reader.data[start : reader.at])
+def _kinds(reader: _Reader, most: int) -> bytes:
+    """The types of a function's locals."""
+    found = bytearray()
+    for _ in reader.count():
+        count, kind = reader.number(), reader.byte()
+        if count > most - len(found):
+            raise LimitError(f"WebAssembly functions have more than {_LOCALS} locals.")
+        _check_types(bytes((kind,)))
+        found += bytes((kind,)) * count
+    return bytes(found)
 
 
-def _pass(reader: _Reader, opcode: int) -> None:
-    """Step over what follows an opcode."""
+def _instruction(reader: _Reader) -> Instruction:
+    opcode = reader.byte()
     if opcode in _PLAIN:
-        return
-    kind = _IMMEDIATES.get(opcode, 0)
-    if kind == _PREFIX:
-        counts = [_PREFIXED.get(reader.number(), 0)]
-    elif kind == _TABLE:
-        counts = [reader.number() + 1]
-    elif kind in (_LEB, _TWO):
-        counts = [kind]
-    elif kind == _TYPES:
-        counts = [reader.number()]
-    elif kind in (_FOUR, _EIGHT):
-        reader.skip(4 if kind == _FOUR else 8)
-        return
-    else:
+        return (opcode,)
+    if opcode in _UNSIGNED or opcode in _SIGNED:
+        return opcode, reader.number(signed=opcode in _SIGNED)
+    if opcode in _MEMORY:
+        return opcode, reader.number(), reader.number()
+    if opcode == BR_TABLE:
+        return opcode, *(reader.number() for _ in reader.count()), reader.number()
+    if opcode in (F32_CONST, F64_CONST):
+        return opcode, int.from_bytes(reader.skip(4 if opcode == F32_CONST else 8), "little")
+    number = reader.number() if opcode == TRUNCATIONS else _TRUNCATIONS
+    if number >= _TRUNCATIONS:
         raise ParseError("WebAssembly code has an unknown instruction", reader.at - 1)
-    for _ in range(counts[0]):
-        reader.number()
+    return opcode, number

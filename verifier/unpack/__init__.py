@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import tempfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from verifier import content
 from verifier.model import Ref
 from verifier.unpack import codecs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-_PARALLEL = 1 << 20  # compressed bytes of both together
+    from verifier.unpack.kept import Kept
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+PARALLEL = 1 << 20  # bytes of both together
 
 
 def decode_child(codec: str, ref: Ref, work: str) -> Ref:
@@ -29,19 +34,28 @@ def decode_child(codec: str, ref: Ref, work: str) -> Ref:
     return Ref(path, 0, size)
 
 
-def decode_children(codec: str, refs: tuple[Ref, Ref], work: str) -> tuple[Ref, Ref]:
-    """Decode the shipped and the rebuilt stream; large ones at the same time.
+def decode_children(codec: str, refs: tuple[Ref, Ref], work: str, kept: Kept) -> tuple[Ref, Ref]:
+    """Decode the shipped and the rebuilt stream, unless their layouts did; errors as above."""
 
-    Decoders leave the interpreter's lock, so a second thread takes a second processor.
+    def one(ref: Ref) -> Ref:
+        return kept.take(codec, ref) or decode_child(codec, ref, work)
+
+    return of_both(one, *refs, sum(ref.length for ref in refs))
+
+
+def of_both(work: Callable[[S], T], shipped: S, rebuilt: S, size: int) -> tuple[T, T]:
+    """The same work for both sides; at the same time if it is about many bytes.
+
+    For work that leaves the interpreter's lock, as decoders and digests do: a
+    second thread takes a second processor. An error of the shipped side goes first.
     """
-    if sum(ref.length for ref in refs) < _PARALLEL:
-        return decode_child(codec, refs[0], work), decode_child(codec, refs[1], work)
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - large streams alone
+    if size < PARALLEL:
+        return work(shipped), work(rebuilt)
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - large files alone
 
     with ThreadPoolExecutor(1) as other:
-        shipped = other.submit(decode_child, codec, refs[0], work)
-        rebuilt = decode_child(codec, refs[1], work)
-        return shipped.result(), rebuilt
+        second = other.submit(work, rebuilt)
+        return work(shipped), second.result()
 
 
 def _write(write: object, chunks: Iterable[bytes]) -> int:

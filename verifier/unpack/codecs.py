@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from verifier import limits
 from verifier.errors import LimitError, ParseError
+from verifier.unpack import kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,13 +38,23 @@ def decode(codec: str, data: Buffer) -> Iterator[bytes]:
         raise ParseError(f"{trailing} bytes follow the end of the {codec} stream", reader.end)
 
 
-def end_of(codec: str, data: Buffer, each: _Sink | None = None) -> int:
-    """Where the stream that starts at 0 ends; `each` gets the payload. Errors as `decode`."""
-    reader = _reader(codec, data)
-    for chunk in reader:
-        if each is not None:
-            each(chunk)
-    return reader.end
+def end_of(codec: str, data: Buffer, each: _Sink | None = None, at: int = 0) -> int:
+    """Where the stream that starts at `at` ends; `each` gets the payload. Errors as `decode`."""
+    reader = _reader(codec, data[at:])
+    keep = kept.writing(codec, data, at)
+    try:
+        for chunk in reader:
+            if each is not None:
+                each(chunk)
+            if keep is not None:
+                keep.write(chunk)
+    except BaseException:
+        if keep is not None:
+            keep.abandon()
+        raise
+    if keep is not None:
+        keep.finish(reader.end)
+    return at + reader.end
 
 
 class _Sink(Protocol):

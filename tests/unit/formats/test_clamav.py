@@ -172,6 +172,23 @@ def test_entries_after_an_empty_block_are_seen(tmp_path: Path) -> None:
     assert any("tail" in where for where in found.where())
 
 
+def test_a_payload_that_another_packer_wrote_is_told(tmp_path: Path) -> None:
+    """Where two readers of tar may disagree, members are not taken from either."""
+    shipped, rebuilt = make.cld()
+    other = BytesIO()
+    with tarfile.open(fileobj=other, mode="w") as archived:
+        for name, data in make.members(shipped).items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archived.addfile(member, BytesIO(data))
+    foreign = shipped[: header.SIZE] + other.getvalue()
+    assert _engine_accepts(foreign, "test.cld", tmp_path)
+    found = compare_bytes(foreign, rebuilt)
+    assert found.verdict is Verdict.DIFFERENT
+    told = {item.summary for item in found.differences if item.kind == "layout"}
+    assert any("a field that ClamAV leaves empty" in summary for summary in told), told
+
+
 EDITS = {
     "builder": (b"micasnyd", b"auditor1", True),
     "time": (b"21-34 -0400", b"11-34 -0400", True),

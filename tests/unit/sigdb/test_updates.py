@@ -226,3 +226,14 @@ def test_damaged_scripts_raise_nothing_unexpected() -> None:
                 script.replay(files, bad)
             except VerifierError:
                 continue
+
+
+def test_an_update_under_the_name_of_another() -> None:
+    """freshclam asks for an update by the number in its name, whatever its header says."""
+    swapped = [
+        _file("test-1.cvd"),
+        File("release/test-3.cdiff", "test-3.cdiff", memoryview(make.file("test-2.cdiff"))),
+        File("release/test-2.cdiff", "test-2.cdiff", memoryview(make.file("test-3.cdiff"))),
+    ]
+    found = _kinds(updates.verify(updates.ordered(swapped)))
+    assert found == [("update-gap", "test-3.cdiff"), ("update-gap", "test-2.cdiff")]

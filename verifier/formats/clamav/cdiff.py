@@ -47,6 +47,7 @@ FORMAT = Format(
     magic.cdiff,
     layout,
     container=True,
+    unpacks=True,
     families=("gzip",),
     follows=frozenset({"header.length", "dsig", "trailer.crc32", "trailer.isize"}),
 )

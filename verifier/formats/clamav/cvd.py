@@ -65,7 +65,7 @@ def gzip(cutter: Cutter, data: Buffer, at: int, watch: Watch) -> int:
     cutter.add("gzip.xfl", at + 8, 1, "header.xfl")
     cutter.add("gzip.os", at + 9, 1)
     start = at + 10
-    end = start + codecs.end_of("deflate", data[start:], watch)
+    end = codecs.end_of("deflate", data, watch, start)
     cutter.add("body", start, end - start, member=names.PAYLOAD, codec="deflate")
     return cutter.fields("trailer", end, (("crc32", 4), ("isize", 4)))
 
@@ -75,6 +75,7 @@ FORMAT = Format(
     magic.cvd,
     layout,
     container=True,
+    unpacks=True,
     families=("gzip",),
     follows=CHECKED | {"trailer.crc32", "trailer.isize"},
 )

@@ -27,6 +27,7 @@ DATABASES = frozenset(
 )
 # What `sigtool --build` packs (dblist of sigtool/sigtool.c, and *.cbc).
 PACKED = DATABASES - frozenset(b"cat ioc yar yara pwdb".split())
+_NESTED = (b".cvd", b".cld", b".cud")
 _ROW = re.compile(rb"([^:\n]+):[0-9]+:[0-9a-fA-F]{64}\Z")
 
 
@@ -65,9 +66,7 @@ def _faults(entries: list[Entry], listing: bytes | None) -> Iterator[Difference]
                 "the loader takes both.",
             )
         elif not special and not is_database(name):
-            yield _told(
-                *("database-member-foreign", entry), "The loader passes over a member of this name."
-            )
+            yield _told("database-member-foreign", entry, _foreign(name))
         elif not special and listed is not None and name not in listed:
             yield _told(
                 *("database-member-unlisted", entry), "The database's .info does not name it."
@@ -76,6 +75,12 @@ def _faults(entries: list[Entry], listing: bytes | None) -> Iterator[Difference]
     for name in sorted((listed or set()) - seen):
         summary = "The database's .info names it, but the database does not hold it."
         yield Difference("database-listed-missing", text(name), summary)
+
+
+def _foreign(name: bytes) -> str:
+    if name.lower().endswith(_NESTED):
+        return "A database within the database, which no packer puts there and the loader reads."
+    return "The loader passes over a member of this name."
 
 
 def _told(kind: str, entry: Entry, summary: str) -> Difference:

@@ -1,12 +1,10 @@
-"""Differences of meaning: imports, exports, callbacks, relocations into code, resources."""
+"""Differences of meaning: imports, exports, callbacks, relocations into code, lone resources."""
 
 from __future__ import annotations
 
-import re
 import struct
 from typing import TYPE_CHECKING, Any
 
-from verifier.formats.base import text
 from verifier.formats.pe.directories import resource_leaves, string_at
 from verifier.formats.pe.symbols import exports, name_at
 from verifier.model import Difference
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
     from verifier.formats.base import Side
     from verifier.formats.pe.headers import Image
 
-_CONTROL = re.compile(r"[\0-\x1f]+")
 _LIBRARIES_MOST = 4_096
 _IMPORTS_MOST = 100_000
 _CALLBACKS_MOST = 1_024
@@ -33,7 +30,6 @@ def explain(shipped: Side, rebuilt: Side) -> tuple[Difference, ...]:
         one = read(shipped.data, shipped.layout.info)
         other = read(rebuilt.data, rebuilt.layout.info)
         found += _changes(noun, one, other, sentence)
-    found += _changed_resources(shipped, rebuilt)
     return tuple(found)
 
 
@@ -130,41 +126,6 @@ def relocations(data: Buffer, image: Image) -> list[str]:
                 result.append(f"{section.label}+{inside:#x} (type {entry >> 12})")
         at += length
     return result
-
-
-def _changed_resources(shipped: Side, rebuilt: Side) -> list[Difference]:
-    """Resources that both have, with other contents."""
-    one = resource_leaves(shipped.data, shipped.layout.info)
-    other = resource_leaves(rebuilt.data, rebuilt.layout.info)
-    found = []
-    for path in [path for path in one if path in other]:
-        values = [_leaf(side, *leaf[path]) for side, leaf in ((shipped, one), (rebuilt, other))]
-        if values[0] != values[1]:
-            at = shipped.layout.info.offset_of(one[path][0])
-            summary = (
-                f"The resource has {len(values[0])} shipped and {len(values[1])} rebuilt bytes."
-            )
-            if path.startswith("version/"):
-                summary = f"{summary} {_versions(values[0], values[1])}".strip()
-            found.append(Difference("resource-changed", path, summary, at, len(values[0])))
-    return found[:_SHOWN]
-
-
-def _leaf(side: Side, address: int, size: int) -> bytes:
-    at = side.layout.info.offset_of(address, size)
-    return b"" if at is None else bytes(side.data[at : at + size])
-
-
-def _versions(one: bytes, other: bytes) -> str:
-    """The texts that only one version resource has."""
-    ours, theirs = (
-        [part for part in _CONTROL.split(raw.decode("utf-16-le", "replace")) if part]
-        for raw in (one, other)
-    )
-    added = [part for part in ours if part not in theirs][:8]
-    gone = [part for part in theirs if part not in ours][:8]
-    shown = "Shipped alone says {}; rebuilt alone says {}."
-    return text(shown.format(added or "nothing", gone or "nothing").encode())
 
 
 _VIEWS: tuple[tuple[str, Callable[[Any, Any], Iterable[str]], str], ...] = (

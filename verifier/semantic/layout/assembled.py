@@ -109,6 +109,8 @@ def _zeros(piece: Piece, code: Code, starts: Ints) -> Code:
     """Zeros between the last instruction of an atom and the next atom are padding (gold, lld)."""
     assert piece.data is not None
     raw = bytes(piece.data)
+    if not raw:
+        return code
     edges = [at - piece.address for at in starts.tolist() if piece.address < at < piece.end]
     spans: list[tuple[int, int]] = []
     for begin, end in zip([0, *edges], [*edges, len(raw)], strict=True):

@@ -17,8 +17,14 @@ def bodies(image: Assembled) -> tuple[Ints, Ints]:
     """(start, end of the last instruction that does something) of each atom with such a one."""
     starts = image.starts
     limits = [
-        (piece.address, piece.end) for piece in image.program.pieces if piece.code and piece.content
+        (piece.address, piece.end)
+        for piece in image.program.pieces
+        if piece.code and piece.name in image.masked
     ]
+    starts = np.array(
+        [at for at in starts.tolist() if any(low <= at < high for low, high in limits)],
+        dtype=np.int64,
+    )
     edges = np.array(sorted(end for _start, end in limits), dtype=np.int64)
     if not len(starts) or not len(edges):
         return starts[:0], starts[:0]

@@ -30,13 +30,16 @@ _CONDITIONAL = ("set", "cmov", "b.", "cb", "tb", "cset", "csel", "csinc", "csinv
 class Change(NamedTuple):
     """One function's change: its class in words, the sentence, lines side by side, number shift.
 
-    `shift` is the one distance by which all changed numbers grew, 0 where there is none.
+    `shift` is the one distance by which all changed numbers grew, 0 where there is none; `at` and
+    `rebuilt_at` are the addresses of the first instructions that differ.
     """
 
     kind: str
     summary: str
     detail: str
     shift: int = 0
+    at: int = -1
+    rebuilt_at: int = -1
 
 
 def compare(
@@ -57,8 +60,14 @@ def compare(
     removed = [line for start, end, _c, _d in blocks for line in rebuilt[start:end]]
     added = [line for _a, _b, start, end in blocks for line in shipped[start:end]]
     kind, shift = _class(removed, added)
+    start, _end, begin, _stop = blocks[0]
     return Change(
-        kind, _sentence(kind, removed, added, len(shipped)), _side(blocks, rebuilt, shipped), shift
+        kind,
+        _sentence(kind, removed, added, len(shipped)),
+        _side(blocks, rebuilt, shipped),
+        shift,
+        shipped[min(begin, len(shipped) - 1)].at if shipped else -1,
+        rebuilt[min(start, len(rebuilt) - 1)].at if rebuilt else -1,
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from verifier.errors import ParseError, VerifierError
 from verifier.formats.elf.header import (
     SHF_ALLOC,
+    SHF_COMPRESSED,
     SHF_EXECINSTR,
     SHF_TLS,
     SHT_DYNAMIC,
@@ -46,13 +47,18 @@ def load(data: Buffer) -> Program:
         VerifierError: it is not well-formed.
     """
     image: Image = layout(data).info
-    pieces = _pieces(data, image)
+    pieces = _pieces(data, image) if image.header.type == _DYN else ()
     program = Program(
         _MACHINES.get(image.header.machine, f"machine {image.header.machine}"),
         pieces,
         *(elffacts.none(), slots_of([])),
         [],
     )
+    program.debug = {
+        section.label: data[section.offset : section.offset + section.length]
+        for section in image.sections
+        if section.name.startswith(elffacts.DEBUG) and not section.flags & SHF_COMPRESSED
+    }
     if image.header.shape.bits != 64 or image.header.shape.order != "<":
         program.doubts.append("Only 64-bit little-endian ELF images are decided.")
         return program
@@ -61,6 +67,7 @@ def load(data: Buffer) -> Program:
             "It is no position-independent image, so that numbers and addresses in it cannot be"
             " told apart."
         )
+        return program
     program.doubts += [f"{item.where}: {item.summary}" for item in image.quarrels]
     try:
         _fill(data, image, program)

@@ -104,6 +104,8 @@ def versions(data: Buffer, image: Image) -> list[str]:
             raw = data[section.offset : section.offset + section.length]
             indexes = struct.unpack_from(f"<{len(raw) // 2}H", raw)
     found = []
+    if indexes and indexes[0]:
+        raise ParseError("The symbol that is none has a version")
     for index in indexes:
         if index & _VERSIONED not in names:
             raise ParseError("A symbol has a version that no table names")
@@ -142,19 +144,34 @@ def _needed(raw: bytes, texts: bytes) -> dict[int, str]:
         if version != 1:
             raise ParseError(f"The table of needed versions has version {version}")
         place = at + first
-        for _ in range(count):
+        for number in range(count):
             if place + 16 > len(raw):
                 raise ParseError("A needed version leaves its table")
             value, flags, other, name, step = struct.unpack_from("<IHHII", raw, place)
             if value != _sysv(text_at(texts, name)):
                 raise ParseError("A needed version has the hash of another name")
-            label = f"{text_at(texts, name)!r} of {text_at(texts, file)!r} ({flags})"
+            hidden = " hidden" if other > _VERSIONED else ""
+            label = f"{text_at(texts, name)!r} of {text_at(texts, file)!r} ({flags}){hidden}"
             found[other & _VERSIONED] = label
+            _chained(step, 16, number + 1 < count)
             place += step
+        _chained(first, 16, more=True)
         if not following:
+            _nothing(raw, place + (16 if count else 0), "needed")
             return found
         at += following
     raise ParseError("The table of needed versions has no end")
+
+
+def _chained(step: int, size: int, more: bool) -> None:
+    """Entries follow each other directly, as linkers write them, and the last says so."""
+    if step != (size if more else 0):
+        raise ParseError("A table of versions is not chained as linkers do it")
+
+
+def _nothing(raw: bytes, at: int, what: str) -> None:
+    if any(raw[at:]):
+        raise ParseError(f"Bytes follow the table of {what} versions")
 
 
 def _defined(raw: bytes, texts: bytes) -> dict[int, str]:
@@ -168,17 +185,19 @@ def _defined(raw: bytes, texts: bytes) -> dict[int, str]:
             raise ParseError(f"The table of defined versions has version {version}")
         place, first_name = at + first, b""
         names: list[str] = []
-        for _ in range(count):
+        for number in range(count):
             if place + 8 > len(raw):
                 raise ParseError("A defined version leaves its table")
             name, step = struct.unpack_from("<II", raw, place)
             first_name = text_at(texts, name) if not names else first_name
             names.append(repr(text_at(texts, name)))
+            _chained(step, 8, number + 1 < count)
             place += step
         if not names or value != _sysv(first_name):
             raise ParseError("A defined version has the hash of another name")
         found[index] = f"defined {' '.join(names)} ({flags})"
         if not following:
+            _nothing(raw, place + 8, "defined")
             return found
         at += following
     raise ParseError("The table of defined versions has no end")
@@ -195,6 +214,8 @@ def hashes(data: Buffer, image: Image) -> None:
 
 def _names(data: Buffer, image: Image, link: int) -> list[tuple[bytes, bool]]:
     """(name, defined) of each symbol of a table."""
+    if not 0 < link < len(image.sections) or image.sections[link].type != SHT_DYNSYM:
+        raise ParseError("A hash table speaks of no table of symbols")
     table = image.sections[link]
     texts = strings(data, image, table.link)
     raw = bytes(data[table.offset : table.offset + table.size])

@@ -78,7 +78,8 @@ def _section(
         info = 0  # the number of local symbols: which ones is told by the symbols
     program.facts.append(
         (
-            *("section", section.number, section.name, section.type, section.flags),
+            "section" if section.flags & SHF_ALLOC else "unloaded section",
+            *(section.number, section.name, section.type, section.flags),
             *(section.align, section.entsize, label(section.link), info),
         )
     )

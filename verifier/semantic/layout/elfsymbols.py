@@ -57,6 +57,7 @@ def _table(
     dynamic = section.type == SHT_DYNSYM
     for number, (name, info, other, where, value, size) in enumerate(_SYMBOL.iter_unpack(raw)):
         if not number:
+            program.facts.append(("no symbol", dynamic, name, info, other, where, value, size))
             continue
         text = elfdynamic.text_at(strings, name)
         kind = info & 15
@@ -90,7 +91,7 @@ def _name(program: Program, text: str, kind: int, value: int, size: int) -> None
 
 def code_starts(program: Program) -> Iterable[int]:
     """Addresses in code that symbols or facts call by name, or call as functions."""
-    code = [piece for piece in program.pieces if piece.code]
+    code = [piece for piece in program.pieces if piece.code and piece.content and piece.data]
     wanted = set(program.names) | {
         item.value
         for fact in program.facts

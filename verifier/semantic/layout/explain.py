@@ -21,12 +21,18 @@ _WHY = 4  # reasons why there is no total map, where no function differs
 
 
 class Explained(NamedTuple):
-    """The judged map, differences of meaning in order of weight, and sentences for people."""
+    """The judged map, differences of meaning in order of weight, and sentences for people.
+
+    `facts` are what loaders are told differently; `code` names the sections whose functions
+    were compared.
+    """
 
     finding: proof.Finding
-    extents: tuple[Extent, ...]
-    differences: tuple[Difference, ...]
-    notes: tuple[str, ...]
+    extents: tuple[Extent, ...] = ()
+    notes: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    facts: tuple[Difference, ...] = ()
+    code: tuple[str, ...] = ()
 
 
 def explain(
@@ -55,12 +61,12 @@ def explain(
         notes = [f"Layout equivalence was not decided: {doubts[0]}"]
         if len(one.instructions) and len(other.instructions):
             return _compared(one, other, finding, notes)
-        return Explained(finding, (), (), tuple(notes))
+        return Explained(finding, (), tuple(notes))
     match = Match(one, other)
     extents = match.run()
     finding = proof.check(one, other, extents)
     if finding.total:
-        return Explained(finding, tuple(extents), (), tuple(_standing(finding)))
+        return Explained(finding, tuple(extents), tuple(_standing(finding)))
     return _compared(one, other, finding, [], match)
 
 
@@ -85,8 +91,9 @@ def _compared(
         match = Match(one, other)
         match.run()
     found = functions.compare(match)
-    differences = (*story.functions(one, other, found), *story.facts(one, other))
+    differences = story.functions(one, other, found)
     notes = [story.summary(other, found), *notes]
     if not (found.changed or found.added or found.removed or found.unread):
         notes += [f"No map makes them one program: {fault}" for fault in finding.faults[:_WHY]]
-    return Explained(finding, (), differences, tuple(notes))
+    code = tuple(piece.name for piece in other.program.pieces if piece.code and piece.content)
+    return Explained(finding, (), tuple(notes), differences, story.facts(one, other), code)

@@ -30,6 +30,7 @@ class Line(NamedTuple):
     operands: str
     bare: str
     target: int | None
+    at: int
 
 
 Namer = Callable[[int], tuple[str, str]]
@@ -108,7 +109,7 @@ def _x86(image: Assembled, start: int, raw: bytes, name: Namer) -> list[Line]:
                 token, shown = f"{_plain(operands)} -> {what}", f"{operands} -> {label}"
                 bare = f"{_plain(operands)} -> {_ARROW}"
         texts = f"{mnemonic} {token}", f"{mnemonic} {shown}"
-        found.append(Line(*texts, mnemonic, operands, f"{mnemonic} {bare}", outer))
+        found.append(Line(*texts, mnemonic, operands, f"{mnemonic} {bare}", outer, instruction.ip))
     return found
 
 

@@ -39,6 +39,8 @@ def atoms_of(image: Assembled) -> Atoms:
     from verifier.semantic.layout.bodies import bodies  # noqa: PLC0415 - one file a concern
 
     starts, ends = bodies(image)
+    real = np.array([_home(image, at) != "" for at in starts.tolist()], dtype=np.bool_)
+    starts, ends = starts[real[: len(starts)]], ends[real[: len(ends)]]
     keys, slots = [], []
     first = np.searchsorted(image.slots.at, starts)
     last = np.searchsorted(image.slots.at, ends)
@@ -58,6 +60,12 @@ def atoms_of(image: Assembled) -> Atoms:
         slots.append(mine)
     order = starts.tolist()
     return Atoms(order, ends.tolist(), {at: i for i, at in enumerate(order)}, keys, slots)
+
+
+def _home(image: Assembled, at: int) -> str:
+    """The mapped section that holds an address, where overlapping headers do not hide it."""
+    piece = image.piece_at(at)
+    return piece.name if piece is not None and piece.name in image.masked else ""
 
 
 class Match:

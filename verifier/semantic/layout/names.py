@@ -7,10 +7,35 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.formats.base import text
+from verifier.semantic.layout import dwarf
 from verifier.semantic.layout.program import Kind
 
 if TYPE_CHECKING:
     from verifier.semantic.layout.assembled import Assembled
+
+
+class Places:
+    """Names of changed functions, with the line of source where debug information tells it.
+
+    A stripped shipped image takes names from the rebuild; lines are those of the audited source.
+    """
+
+    def __init__(self, one: Assembled, other: Assembled) -> None:
+        self._one, self._other = one, other
+        self._lines = dwarf.lines(one.program.debug), dwarf.lines(other.program.debug)
+
+    def of(self, a: int, b: int) -> str:
+        """What to call the function at `a` in the rebuilt and `b` in the shipped image."""
+        if b not in self._other.program.names and a in self._one.program.names:
+            return of(self._one, a)
+        return of(self._other, b)
+
+    def line(self, a: int, b: int) -> str:
+        """` at deflate.c:1834` for an instruction, or nothing."""
+        found = self._lines[0].at(a + self._one.program.base) if a >= 0 else ""
+        if not found and b >= 0:
+            found = self._lines[1].at(b + self._other.program.base)
+        return f" at {text(found.encode('utf-8', 'surrogateescape'))}" if found else ""
 
 
 def of(image: Assembled, start: int) -> str:

@@ -38,6 +38,12 @@ def load(data: Buffer) -> Program:
         [],
         relative=True,
     )
+    program.base = image.optional["ImageBase"]
+    program.debug = {
+        each.label: data[each.pointer : each.pointer + each.content]
+        for each in image.sections
+        if each.label.startswith(".debug_")
+    }
     if image.machine not in _MACHINES:
         program.doubts.append("Only x86 and x86-64 images are decided.")
         return program
@@ -79,6 +85,8 @@ def _headers(data: Buffer, image: Image, program: Program) -> None:
     program.facts += [
         ("dos", bytes(data[: image.nt])),
         ("coff", image.machine, flags, stamp, bytes(data[image.nt + 20 : image.nt + 22])),
+        ("signature", bytes(data[image.nt : image.nt + 4])),
+        ("symbols", _symbols(data, image)),
         ("optional", *fixed),
         ("image-base", optional["ImageBase"] % 0x10000),
         (
@@ -103,6 +111,11 @@ def _headers(data: Buffer, image: Image, program: Program) -> None:
         )
     _sections(data, image, program)
     _overlay(data, image, program)
+
+
+def _symbols(data: Buffer, image: Image) -> bytes | None:
+    """Where the header says that symbols are, if they are not there: then facts tell nothing."""
+    return None if image.symbols else bytes(data[image.nt + 12 : image.nt + 20])
 
 
 def _size(image: Image, section: Section) -> int:

@@ -34,7 +34,7 @@ def names(data: Buffer, image: Image, program: Program) -> set[int]:
         found.add(image.optional["AddressOfEntryPoint"])
     if image.symbols and image.strings:
         found |= _coff(data, image, program)
-    code = [piece for piece in program.pieces if piece.code]
+    code = [piece for piece in program.pieces if piece.code and piece.content and piece.data]
     return {at for at in found if any(piece.address <= at < piece.end for piece in code)}
 
 

@@ -24,6 +24,7 @@ Row = tuple[int, int, int, int, int]
 
 _UNDECIDED = {"clr", "load-config", "delay-import", "bound-import", "architecture",
               "global-pointer", "reserved"}  # fmt: skip
+_MEASURED = {"security", "relocation"}  # settled by a rule; read to its last byte
 _DIR64, _HIGHLOW, _ABSOLUTE = 10, 3, 0
 _MOST = 1 << 20
 
@@ -38,7 +39,8 @@ def rows(data: Buffer, image: Image, program: Program) -> list[Row]:
         if name in _UNDECIDED:
             program.doubts.append(f"Its {name} directory is not decided here.")
         mapped = 0 if name == "security" else Address(address)
-        program.facts.append(("directory", name, mapped, size if name in ("tls", "debug") else 0))
+        size = 0 if name in _MEASURED else size
+        program.facts.append(("directory", name, mapped, size))
     found += _relocations(data, image, program)
     found += _imports(data, image, program)
     found += _exports(data, image, program)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.errors import ParseError
+
 if TYPE_CHECKING:
     from verifier.content import Buffer
 
@@ -84,7 +86,10 @@ class Slots:
 
 def slots_of(rows: list[tuple[int, int, int, int, int]]) -> Slots:
     """Slots from (at, size, kind, target, symbol) in any order."""
-    table = np.array(sorted(set(rows)), dtype=np.int64).reshape(-1, 5)
+    try:
+        table = np.array(sorted(set(rows)), dtype=np.int64).reshape(-1, 5)
+    except OverflowError as error:
+        raise ParseError("A reference leads out of every address space") from error
     return Slots(*(np.ascontiguousarray(table[:, column]) for column in range(5)))
 
 
@@ -105,6 +110,8 @@ class Program:
     marks: dict[int, str] = field(default_factory=dict)  # places in pieces that are not mapped
     relative: bool = False  # whether words may be distances from the image's start (PE)
     jumps: list[int] = field(default_factory=list)  # slots of lazily bound functions, in order
+    debug: dict[str, Buffer] = field(default_factory=dict)  # debug sections by name
+    base: int = 0  # what debug information adds to addresses
     _index: dict[str, int] = field(default_factory=dict)
     doubts: list[str] = field(default_factory=list)  # why this image can never be decided
 

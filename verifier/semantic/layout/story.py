@@ -47,9 +47,12 @@ def functions(one: Assembled, other: Assembled, found: Functions) -> tuple[Diffe
     changed = [each for each in found.changed if each not in lines]
     order = {kind: rank for rank, kind in enumerate(_WEIGHT)}
     changed.sort(key=lambda each: (order.get(each.change.kind, 3), each.b))
+    places = names.Places(one, other)
     result = [
         Difference(
-            *("function-changed", names.of(other, each.b), each.change.summary),
+            "function-changed",
+            places.of(each.a, each.b),
+            f"{each.change.summary[:-1]}{places.line(each.change.rebuilt_at, each.change.at)}.",
             detail=each.change.detail,
         )
         for each in changed[:_LISTED]
@@ -58,7 +61,7 @@ def functions(one: Assembled, other: Assembled, found: Functions) -> tuple[Diffe
     if more:
         result.append(Difference("function-changed", "more", f"{more} more functions differ."))
     if lines:
-        result.append(_shifted(other, shift, lines))
+        result.append(_shifted(places, shift, lines))
     return (
         *result,
         *_lone(other, found.added, "function-added", "shipped"),
@@ -66,8 +69,8 @@ def functions(one: Assembled, other: Assembled, found: Functions) -> tuple[Diffe
     )
 
 
-def _shifted(other: Assembled, shift: int, lines: Sequence[Changed]) -> Difference:
-    told = ", ".join(names.of(other, each.b) for each in lines[:8])
+def _shifted(places: names.Places, shift: int, lines: Sequence[Changed]) -> Difference:
+    told = ", ".join(places.of(each.a, each.b) for each in lines[:8])
     told += ", …" if len(lines) > 8 else ""
     summary = (
         f"{len(lines)} functions differ only in numbers that are {shift:+d}, as line numbers that"

@@ -1,55 +1,58 @@
 """Two large texts of lines: which lines one of them alone has, without an object for each line.
 
-Both are cut into blocks at places that their own bytes choose, so that a line
-more or less moves no other cut. Blocks that both have are put aside whole; the
-lines of the rest are compared as sets.
+Where little was edited, the texts are followed side by side, and only the lines
+around each place that differs are compared as sets. Where lines have moved,
+arrays tell which both have (`lines`). Small texts are sets of lines at once.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    import re
-    from collections.abc import Iterable
+from verifier.sigdb.clamav import kinds, lines
+from verifier.sigdb.clamav.lines import LARGE, Range, Text
 
-_SAMPLE = 1 << 17
-_SMALL = 1 << 16  # texts up to here are not cut
-_RARE, _OFTEN = 1 / 2000, 1 / 40  # of lines that may be cut at
-_FEW = 4  # keys that are looked for one by one
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_WINDOW = 1 << 14  # bytes in which the texts must meet again after a difference
+_EDITS = 4_096  # differences that are followed
+_STRIDE = 1 << 18  # bytes compared in one go
+_PREFIX = 8  # bytes of a key by which its lines are looked for
+_TELLING = 4  # fewer tell nothing
 
 
 class Unequal(NamedTuple):
-    """Lines of one text alone, and the text in which lines of both are looked for.
+    """Texts of the lines that one side alone has, and where those of `mine` stand.
 
-    A line that stands in a shared block and in another may be in `lost` or
-    `come` as well; `rest` holds all lines of `lost`, and such as both have.
+    Outside of `rest`, `mine` holds lines alone that both have. A line that both
+    have, once there and once in `rest`, may be in `lost` or `come` as well.
     """
 
-    lost: set[bytes]
-    come: set[bytes]
-    shared: list[bytes]
-    rest: list[bytes]
+    lost: list[bytes]
+    come: list[bytes]
+    mine: Text
+    rest: list[Range]
 
 
-def unequal(mine: list[bytes], theirs: list[bytes]) -> Unequal:
+def unequal(mine: Text, theirs: Text) -> Unequal:
     """Compare texts whose every line ends with a newline; their order means nothing."""
-    if mine == theirs:
-        return Unequal(set(), set(), [], [])
-    mark = _mark(mine, theirs)
-    before, after = _cut(mine, mark), _cut(theirs, mark)
-    both = set(before) & set(after)
-    shared = [block for block in before if block in both]
-    if shared:
-        mine = [b"".join(block for block in before if block not in both)]
-        theirs = [b"".join(block for block in after if block not in both)]
-    del before, after, both
-    old, new = _lines(mine), _lines(theirs)
-    return Unequal(old - new, new - old, shared, mine)
+    if mine.raw == theirs.raw:
+        return Unequal([], [], mine, [])
+    if max(len(mine.raw), len(theirs.raw)) < LARGE:
+        return _as_sets(mine, theirs, [(0, len(mine.raw))], [(0, len(theirs.raw))])
+    edits = _edits(mine.raw, theirs.raw)
+    if edits is not None:
+        return _as_sets(mine, theirs, *edits)
+    if mine.large and theirs.large:
+        found = lines.alone(mine, theirs)
+        if found is not None:
+            return Unequal(_cut(mine, found[0]), _cut(theirs, found[1]), mine, found[0])
+    return _as_sets(mine, theirs, [(0, len(mine.raw))], [(0, len(theirs.raw))])
 
 
-def _lines(texts: Iterable[bytes]) -> set[bytes]:
+def split(texts: Iterable[bytes]) -> set[bytes]:
+    """The different lines of some texts."""
     found: set[bytes] = set()
     for text in texts:
         found.update(text.split(b"\n"))
@@ -57,62 +60,117 @@ def _lines(texts: Iterable[bytes]) -> set[bytes]:
     return found
 
 
-def _mark(mine: list[bytes], theirs: list[bytes]) -> bytes:
-    """Two bytes at the start or the end of lines by which to cut; empty for none."""
-    if sum(map(len, mine)) < _SMALL or sum(map(len, theirs)) < _SMALL:
-        return b""
-    lines = max(mine, key=len)[:_SAMPLE].split(b"\n")[:-1]
-    counts = Counter(b"\n" + line[:2] for line in lines)
-    counts += Counter(line[-2:] + b"\n" for line in lines)
-    fitting = [
-        (-count, mark)
-        for mark, count in counts.items()
-        if len(mark) == 3 and _RARE * len(lines) <= count <= _OFTEN * len(lines)
-    ]
-    return min(fitting)[1] if fitting else b""
+def count(texts: Iterable[bytes]) -> int:
+    """How many lines some texts have."""
+    return sum(text.count(b"\n") for text in texts)
 
 
-def _cut(texts: list[bytes], mark: bytes) -> list[bytes]:
-    """Blocks of whole lines that together are the texts."""
-    if not mark:
-        return [text for text in texts if text]
-    head, tail = mark.split(b"\n")
-    found: list[bytes] = []
-    for text in texts:
-        pieces = text.split(mark)
-        last = len(pieces) - 1
-        found += [
-            (tail if place else b"") + piece + (head + b"\n" if place < last else b"")
-            for place, piece in enumerate(pieces)
-        ]
-    return [block for block in found if block]
+def _as_sets(mine: Text, theirs: Text, rest: list[Range], others: list[Range]) -> Unequal:
+    old, new = split(_cut(mine, rest)), split(_cut(theirs, others))
+    lost, come = sorted(old - new), sorted(new - old)
+    return Unequal(_joined(lost), _joined(come), mine, rest)
 
 
-def with_keys(texts: Iterable[bytes], grammar: re.Pattern[bytes], keys: set[bytes]) -> list[bytes]:
-    """Lines whose key, the one group of `grammar` in lower case, is among `keys`."""
-    found: list[bytes] = []
-    for text in texts:
-        lowered = text.lower()
-        told = grammar.findall(lowered)
-        hits = keys.intersection(told)
-        if len(hits) > _FEW and len(told) == text.count(b"\n"):
-            lines = text.split(b"\n")
-            found += [lines[place] for place, key in enumerate(told) if key in hits]
-            continue
-        for hit in hits:
-            found += _holding(text, lowered, grammar, hit)
-    return found
+def _joined(found: list[bytes]) -> list[bytes]:
+    return [b"\n".join([*found, b""])] if found else []
 
 
-def _holding(
-    text: bytes, lowered: bytes, grammar: re.Pattern[bytes], key: bytes
-) -> Iterable[bytes]:
-    """The lines in which one key stands at its place."""
-    at = lowered.find(key)
-    while at >= 0:
-        start = lowered.rfind(b"\n", 0, at) + 1
-        end = lowered.find(b"\n", at)
-        match = grammar.match(lowered, start)
-        if match and match.group(1) == key:
-            yield text[start:end]
-        at = lowered.find(key, end) if end >= 0 else -1
+def _cut(text: Text, ranges: list[Range]) -> list[bytes]:
+    """The text of some ranges, in one piece."""
+    pieces = [text.raw[start:end] for start, end in ranges]
+    return pieces if len(pieces) < 2 else [b"".join(pieces)]
+
+
+def _edits(mine: bytes, theirs: bytes) -> tuple[list[Range], list[Range]] | None:
+    """Where the texts differ, as ranges of whole lines; None if they differ in too many places."""
+    rest: list[Range] = []
+    others: list[Range] = []
+    at = there = 0
+    while at < len(mine) or there < len(theirs):
+        same = _equal(mine, theirs, at, there)
+        end = mine.rfind(b"\n", at, at + same) + 1
+        same = max(end - at, 0)
+        at, there = at + same, there + same
+        if at == len(mine) and there == len(theirs):
+            break
+        step = _meeting(mine, theirs, at, there)
+        if step is None or len(rest) == _EDITS:
+            return None
+        rest.append((at, at + step[0]))
+        others.append((there, there + step[1]))
+        at, there = at + step[0], there + step[1]
+    return rest, others
+
+
+def _equal(mine: bytes, theirs: bytes, at: int, there: int) -> int:
+    """How many bytes are the same from two places on."""
+    start = at
+    size = 1 << 10
+    while size:
+        one, other = mine[at : at + size], theirs[there : there + size]
+        if one == other:
+            if len(one) < size:
+                return at + len(one) - start
+            at, there = at + size, there + size
+            size = min(4 * size, _STRIDE)
+        else:
+            size //= 2
+    return at - start
+
+
+def _meeting(mine: bytes, theirs: bytes, at: int, there: int) -> tuple[int, int] | None:
+    """How far to go on from a difference until both texts have the same line; None for too far."""
+    one, other = _window(mine, at), _window(theirs, there)
+    places: dict[bytes, int] = {}
+    for start, line in _places(other):
+        places.setdefault(line, start)
+    for start, line in _places(one):
+        if line in places:
+            return start, places[line]
+    ends = at + len(one) == len(mine), there + len(other) == len(theirs)
+    return (len(one), len(other)) if all(ends) else None
+
+
+def _window(text: bytes, at: int) -> bytes:
+    end = min(at + _WINDOW, len(text))
+    return text[at:end] if end == len(text) else text[at : text.rfind(b"\n", at, end) + 1]
+
+
+def _places(text: bytes) -> Iterator[tuple[int, bytes]]:
+    at = 0
+    for line in text.split(b"\n")[:-1]:
+        yield at, line
+        at += len(line) + 1
+
+
+class Beside(NamedTuple):
+    """Lines with a wanted key: such as stand outside of `rest`, and such as stand in it."""
+
+    shared: set[bytes]
+    rest: set[bytes]
+
+
+def with_keys(found: Unequal, scope: str, keys: set[bytes]) -> Beside:
+    """Lines of `mine` that detect the same, roughly, as one of `keys` says (see `kinds.KEYS`)."""
+    beside = Beside(set(), set())
+    ranges = [*found.rest, (len(found.mine.raw), 0)]
+    place = 0
+    for start, line in _near(found.mine, scope, keys):
+        while ranges[place][0] <= start and ranges[place][1] <= start:
+            place += 1
+        if kinds.key_of(line, scope) in keys:
+            (beside.rest if ranges[place][0] <= start else beside.shared).add(line)
+    return beside
+
+
+def _near(text: Text, scope: str, keys: set[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Lines, and where they start: at least all that have one of the keys, in their order."""
+    size = min(_PREFIX, min(map(len, keys), default=0))
+    if not keys:
+        return
+    if not text.large or size < _TELLING:
+        yield from _places(text.raw)
+        return
+    prefixes = sorted({key[:size] for key in keys})
+    for number in lines.near(text, prefixes, *kinds.FIELDS[scope]):
+        yield int(text.starts[number]), text.line(number)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from verifier.errors import ParseError
 from verifier.sigdb.base import Change
 from verifier.sigdb.clamav import blocks, checked, ignore, kinds, load, pairs, text
+from verifier.sigdb.clamav.lines import Text, fold_digests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,14 +31,15 @@ GROUPS: tuple[tuple[str, ...], ...] = (
     *(("sdb",), ("db",), ("fp",), ("imp",)),
 )
 TOLD = 10_000  # lines of one side that are judged one by one; the rest is counted
+_HEAD = 1 << 16  # bytes at the start of a list by which it is judged
 _RETURNS = re.compile(rb"\r+\n")
 _COMMENT = re.compile(rb"^#[^\n]*\n", re.MULTILINE)
 
 
-class _Text(NamedTuple):
+class _Loaded(NamedTuple):
     """The lines of one set on one side that the engine acts on, and those switched off."""
 
-    loaded: list[bytes]
+    text: Text
     silenced: list[bytes]
 
 
@@ -97,23 +99,25 @@ def _uncounted(scope: str, found: _Difference) -> Iterator[Change]:
 
 
 def _difference(scope: str, kind: Kind, old: Side, new: Side) -> _Difference:
-    mine = _text(scope, kind, old, strict=True)
-    theirs = _text(scope, kind, new, strict=False)
-    found = blocks.unequal(mine.loaded, theirs.loaded)
-    _check_come(kind, found.come, new)
-    if len(found.lost) + len(found.come) > TOLD:
-        del found
-        _fold(mine.loaded, scope)
-        _fold(theirs.loaded, scope)
-        found = blocks.unequal(mine.loaded, theirs.loaded)
+    mine = _loaded(scope, kind, old, strict=True)
+    theirs = _loaded(scope, kind, new, strict=False)
+    folded = _is_recased(mine.text, theirs.text, scope)
+    if folded:
+        _check_come(kind, [theirs.text.raw], new)
+    else:
+        found = blocks.unequal(mine.text, theirs.text)
+        _check_come(kind, found.come, new)
+        folded = blocks.count(found.lost) + blocks.count(found.come) > TOLD
+    if folded:
+        found = blocks.unequal(_folded(mine.text, scope), _folded(theirs.text, scope))
     if not found.lost and not found.come:
         return _Difference([], [], [], ([], []), (0, 0))
-    lost, come = heapq.nsmallest(TOLD, found.lost), heapq.nsmallest(TOLD, found.come)
+    all_lost, all_come = blocks.split(found.lost), blocks.split(found.come)
+    lost, come = heapq.nsmallest(TOLD, all_lost), heapq.nsmallest(TOLD, all_come)
     keys = {kinds.key_of(line, scope) for line in (*lost, *come)}
-    grammar = kinds.KEYS[scope]
-    beside = set(blocks.with_keys(found.shared, grammar, keys))
-    beside |= set(blocks.with_keys(found.rest, grammar, keys)) - found.lost
-    more = len(found.lost) - len(lost), len(found.come) - len(come)
+    there = blocks.with_keys(found, scope, keys)
+    beside = there.shared | (there.rest - all_lost)
+    more = len(all_lost) - len(lost), len(all_come) - len(come)
     lost = [line for line in lost if line not in beside]
     come = [line for line in come if line not in beside]
     off = [
@@ -123,44 +127,64 @@ def _difference(scope: str, kind: Kind, old: Side, new: Side) -> _Difference:
     return _Difference(lost, come, heapq.nsmallest(TOLD, beside), (off[0], off[1]), more)
 
 
-def _fold(texts: list[bytes], scope: str) -> None:
-    """Put hex digits into lower case, in place."""
+def _is_recased(mine: Text, theirs: Text, scope: str) -> bool:
+    """Whether the lists start with the same hashes, each of them in another case.
+
+    Such lists are compared in lower case at once; that only saves a comparison.
+    """
+    if kinds.FIELDS[scope] != (b":", 0) or not (mine.large and theirs.large):
+        return False
+    one, other = (text.raw[: text.raw.rfind(b"\n", 0, _HEAD) + 1] for text in (mine, theirs))
+    if len(one) != len(other) or blocks.split([one]) & blocks.split([other]):
+        return False
+    heads = [fold_digests(Text(head), kinds.DIGESTS).raw for head in (one, other)]
+    return bool(one) and heads[0] == heads[1]
+
+
+def _folded(text: Text, scope: str) -> Text:
+    """The lines, which are well-formed, with hex digits in lower case."""
+    if kinds.FIELDS[scope] == (b":", 0) and text.large:
+        return fold_digests(text, kinds.DIGESTS)
     grammar = kinds.CAPITALS.get(scope)
-    for place, raw in enumerate(texts):
-        if grammar is not None and grammar.search(raw):
-            texts[place] = grammar.sub(_lower, raw)
+    if grammar is None or not grammar.search(text.raw):
+        return text
+    return Text(grammar.sub(_lower, text.raw))
 
 
 def _lower(found: re.Match[bytes]) -> bytes:
     return found.group().lower() if b"(" not in found.group() else found.group()
 
 
-def _text(scope: str, kind: Kind, side: Side, *, strict: bool) -> _Text:
+def _loaded(scope: str, kind: Kind, side: Side, *, strict: bool) -> _Loaded:
     """The lines of a set that one side loads; with `strict`, each is checked."""
-    found = _Text([], [])
+    texts: list[Text] = []
+    silenced: list[bytes] = []
     for part in side.parts:
         if part.scope != scope:
             continue
-        raw = _raw(part, kind)
+        text = _text(part, kind)
         if strict:
             try:
-                checked.whole(raw, kind)
+                checked.whole(text.raw, kind)
             except ParseError as error:
                 raise _at_its_place(error, part) from error
         if part.ignored:
-            raw = _without_ignored(side.ignored, part, raw, found.silenced)
-        found.loaded.append(raw)
-    return found
+            text = _without_ignored(side.ignored, part, text, silenced)
+        texts.append(text)
+    whole = texts[0] if len(texts) == 1 else Text(b"".join(text.raw for text in texts))
+    return _Loaded(whole, silenced)
 
 
-def _raw(part: Part, kind: Kind) -> bytes:
+def _text(part: Part, kind: Kind) -> Text:
     """A file as the loader reads it: whole lines, no comments, no carriage returns at ends."""
     raw = bytes(part.file.data)
     text.refuse_nul(raw, part.file)
-    if part.file.container:
+    if text.contained(part.file):
         raw = raw[: raw.rfind(b"\n") + 1]
     elif raw and not raw.endswith(b"\n"):
         raw += b"\n"
+    if (found := Text(raw)).large and found.plain(kind.limit):
+        return found
     if not raw:
         raise ParseError(f"{part.file.path}: a file without a line makes the engine refuse all", 0)
     if raw.startswith((b"\n", b"\r\n")) or b"\n\n" in raw or b"\n\r\n" in raw:
@@ -173,7 +197,7 @@ def _raw(part: Part, kind: Kind) -> bytes:
         raw = _RETURNS.sub(b"\n", raw)
     if raw.startswith(b"#") or b"\n#" in raw:
         raw = _COMMENT.sub(b"", raw)
-    return raw
+    return Text(raw)
 
 
 def _at_its_place(error: ParseError, part: Part) -> ParseError:
@@ -183,27 +207,23 @@ def _at_its_place(error: ParseError, part: Part) -> ParseError:
 
 
 def _without_ignored(
-    ignored: ignore.Ignored, part: Part, raw: bytes, silenced: list[bytes]
-) -> bytes:
-    names = ignored.names(part.ignored)
+    ignored: ignore.Ignored, part: Part, text: Text, silenced: list[bytes]
+) -> Text:
     off: set[bytes] = set()
-    lines = raw.split(b"\n")
+    lines = text.raw.split(b"\n")
     for line in lines:
         name = kinds.name_of(line, part.scope)
-        if (name in names or ignore.normal(name) in names) and ignored.covers(
-            name, line, part.ignored
-        ):
+        if ignored.knows(name) and ignored.covers(name, line, part.ignored):
             off.add(line)
     silenced += sorted(off)
-    return b"\n".join(line for line in lines if line not in off) if off else raw
+    return Text(b"\n".join(line for line in lines if line not in off)) if off else text
 
 
-def _check_come(kind: Kind, lines: set[bytes], side: Side) -> None:
+def _check_come(kind: Kind, come: list[bytes], side: Side) -> None:
     """Check the lines that the shipped side alone has."""
-    if not lines:
-        return
     try:
-        checked.whole(b"\n".join([*lines, b""]), kind)
+        for lines in come:
+            checked.whole(lines, kind)
     except ParseError as error:
         line = error.line if isinstance(error, checked.BadLineError) else b""
         for part in side.parts:

@@ -69,7 +69,7 @@ class _Header:
 
 def records(file: File) -> list[Record]:
     """The one record of a cbc file."""
-    found = text.split(file)
+    found = text.split(file, _MAX_LINE)
     if not found.lines or not found.lines[0].startswith(_MAGIC):
         raise ParseError("The file does not start as bytecode does", 0)
     body, length = _header(found.lines[0])

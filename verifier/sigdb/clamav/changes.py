@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verifier.sigdb.clamav import bulk, kinds, load, pairs, profile, text
+from verifier.sigdb.clamav import bulk, kinds, load, pairs, profile, protection, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +32,7 @@ def changes(rebuilt: Files, shipped: Files, options: Options) -> list[Change]:
     chosen = profile.of(options)
     old, new = load.side(rebuilt, chosen), load.side(shipped, chosen)
     found = [*bulk.changes(old, new, chosen), *_small(old, new, shipped, chosen)]
+    found += protection.changes(old, new, chosen)
     return sorted(found, key=lambda item: (not item.weakening, item.where, item.kind))
 
 
@@ -49,12 +50,12 @@ def _small(old: Side, new: Side, shipped: Files, chosen: profile.Profile) -> Ite
 
 def _unpacked(old: Side, before: load.Loaded, shipped: Files) -> Iterator[Record]:
     """Records of source files of a kind that the packer leaves out, and that is not shipped."""
-    if not any(file.container for file in shipped):
+    if not any(map(text.contained, shipped)):
         return
     there = {text.extension(file) for file in shipped}
     paths = {
         part.file.path
         for part in old.parts
-        if text.extension(part.file) in kinds.NOT_PACKED - there and not part.file.container
+        if text.extension(part.file) in kinds.NOT_PACKED - there and not text.contained(part.file)
     }
     yield from (record for record in before.records if record.place[0] in paths)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.errors import ParseError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _MD5 = re.compile(rb"[0-9a-fA-F]{32}")
 _BUFFER = 8192
+_SHORTEST = 3  # bytes of a name; blanks fill up a shorter one
 
 
 class Entry(NamedTuple):
@@ -33,13 +35,12 @@ class Entry(NamedTuple):
     line: bytes
 
 
-def entries(lines: list[bytes], *, contained: bool) -> Iterator[Entry]:
+def entries(raw: bytes, *, contained: bool) -> Iterator[Entry]:
     """The entries of one file, with the MD5 that each is really checked against."""
     buffer = bytearray(_BUFFER)
     carried = -1
-    for line in lines:
-        end = line + (b"\0" if contained else b"\0\0")  # a loose line's newline, chomped
-        buffer[: len(end)] = end
+    for line, end in _lines(raw, contained=contained):
+        buffer[: len(line) + end] = line + bytes(end)
         if line.startswith(b"#"):
             continue
         tokens = line.split(b":")
@@ -51,8 +52,8 @@ def entries(lines: list[bytes], *, contained: bool) -> Iterator[Entry]:
         if not name:
             raise ParseError("An ignore entry names no signature")
         buffer[: len(line)] = line.replace(b":", b"\0")
-        if len(name) < 3:
-            name = name.ljust(3)
+        if len(name) < _SHORTEST:
+            name = name.ljust(_SHORTEST)
             buffer[:4] = name + b"\0"
         md5 = b""
         if carried >= 0:
@@ -64,42 +65,62 @@ def entries(lines: list[bytes], *, contained: bool) -> Iterator[Entry]:
         yield Entry(name, md5.decode().lower(), line)
 
 
+def _lines(raw: bytes, *, contained: bool) -> Iterator[tuple[bytes, int]]:
+    """Each line, and how many NULs the loader leaves behind it: one for each character cut off.
+
+    ParseError for a line that does not fit the loader's buffer: its rest would be the next line.
+    """
+    lines = raw.split(b"\n")
+    rest = lines.pop()
+    ends = [1 if contained else 2] * len(lines)
+    if rest and not contained:
+        lines.append(rest)
+        ends.append(1)
+    for written, end in zip(lines, ends, strict=True):
+        if len(written) > text.LINE:
+            raise ParseError(f"A line is longer than {text.LINE:,} bytes")
+        line = written.rstrip(b"\r")
+        yield line, end + len(written) - len(line)
+
+
 def record(entry: Entry) -> Record:
     """The canonical record of an entry."""
     body = (("md5", entry.md5),) if entry.md5 else ()
-    return Record("ign", text.decoded(entry.name.rstrip(b" ")), body, Effect.IGNORE)
+    name = entry.name.rstrip(b" ") if len(entry.name) == _SHORTEST else entry.name
+    return Record("ign", text.decoded(name), body, Effect.IGNORE)
 
 
 class Ignored:
     """All entries loaded so far. `at` tells how many had been loaded when a file was read."""
 
     def __init__(self) -> None:
-        self._entries: dict[bytes, list[tuple[int, int, str]]] = {}
+        # By name: how many entries had been loaded, and which MD5 counts from then on.
+        self._entries: dict[bytes, tuple[list[int], list[str]]] = {}
+        self._ranks: dict[bytes, int] = {}
         self._blocks: set[int] = set()
         self.count = 0
 
     def add(self, entry: Entry) -> None:
         """Load one more entry."""
         self.count += 1
-        found = self._entries.setdefault(entry.name, [])
-        found.append((self._rank(entry.name), self.count, entry.md5))
+        rank = self._rank(entry.name)
+        if rank > self._ranks.get(entry.name, -1):
+            self._ranks[entry.name] = rank
+            counts, md5s = self._entries.setdefault(entry.name, ([], []))
+            counts.append(self.count)
+            md5s.append(entry.md5)
 
-    def names(self, at: int) -> set[bytes]:
-        """Names that may be switched off for a file read after `at` entries."""
-        if at == self.count:
-            return set(self._entries)
-        return {
-            name
-            for name, found in self._entries.items()
-            if any(number <= at for _, number, _ in found)
-        }
+    def knows(self, name: bytes) -> bool:
+        """Whether any entry is about a name, whenever it was loaded."""
+        return name in self._entries or normal(name) in self._entries
 
     def covers(self, name: bytes, line: bytes, at: int) -> bool:
         """Whether a signature is switched off that was read after `at` entries."""
-        found = [item for item in self._entries.get(normal(name), ()) if item[1] <= at]
-        if not found:
+        counts, md5s = self._entries.get(normal(name), ((), ()))
+        place = bisect_right(counts, at)
+        if not place:
             return False
-        md5 = max(found, key=lambda item: (item[0], -item[1]))[2]
+        md5 = md5s[place - 1]
         return not md5 or hashlib.md5(line, usedforsecurity=False).hexdigest() == md5
 
     def _rank(self, name: bytes) -> int:
@@ -123,4 +144,4 @@ def normal(name: bytes) -> bytes:
         name = name[:cut] if cut >= 0 else name
     elif name.endswith(b".UNOFFICIAL") and len(name) > 11:
         name = name[:-11]
-    return name.ljust(3)
+    return name.ljust(_SHORTEST)

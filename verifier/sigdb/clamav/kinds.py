@@ -108,8 +108,13 @@ SILENT = frozenset({"info"})  # read by the container's own checks, no records h
 SILENT_NAMES = frozenset({"copying"})
 LOADED = frozenset(LINES) | IGNORE | WHOLE | {CERTIFICATES}
 NOT_PACKED = frozenset({"yar", "yara", "pwdb", "ioc", "cat"})  # `sigtool --build` leaves them out
-NOT_IGNORED = frozenset({"crb", "ftm", "pdb", "wdb", "cfg", "cat", "ioc"})
-"""Sets that ignore lists do not act on."""
+NOT_IGNORED = frozenset({"crb", "ftm", "pdb", "wdb", "cfg", "cat", "ioc", "yar"})
+"""Sets on whose records, as they are here, ignore lists do not act.
+
+One that names a YARA rule does; the records are of whole files, which no entry can name.
+"""
+SWALLOWING = frozenset({"cat", "ioc"})
+"""What the engine reads to the end of the file: in a container, all members that follow."""
 
 
 def name_of(line: bytes, scope: str) -> bytes:
@@ -131,6 +136,18 @@ KEYS = {
     "db": re.compile(rb"^[^=\n]*=([^\n]*)", re.MULTILINE),
 }
 """What a line detects, roughly, in lower case: equal for any two lines that detect the same."""
+
+FIELDS = {
+    **dict.fromkeys(("hdb", "hdu", "fp", "imp"), (b":", 0)),
+    **dict.fromkeys(("mdb", "mdu"), (b":", 1)),
+    **dict.fromkeys(("ndb", "ndu", "sdb"), (b":", 3)),
+    **dict.fromkeys(("ldb", "ldu"), (b";", 2)),
+    "db": (b"=", 1),
+}
+"""Where a line's key starts: behind how many of which mark."""
+
+DIGESTS = (32, 40, 64)
+"""How many hex digits a hash may have."""
 
 _CAPITAL = rb"(?=[^:\n]*[A-F])[0-9a-fA-F?*{}()|!\[\]-]+"
 CAPITALS = {

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.errors import LimitError, ParseError
-from verifier.sigdb.clamav import bytecode, filetypes, ignore, kinds, order, text, trust
+from verifier.sigdb.clamav import bytecode, filetypes, ignore, kinds, order, switches, text, trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,11 +73,9 @@ def scope_of(file: File) -> str:
 
 def lines_of(file: File, kind: Kind) -> text.Lines:
     """The lines of a file; ParseError for what the loader refuses as a whole."""
-    found = text.split(file)
+    found = text.split(file, kind.limit)
     if kind.empty and not found.lines:
         raise ParseError(f"{file.path}: a file without a whole line makes the engine refuse all", 0)
-    if max(map(len, found.lines), default=0) > kind.limit:
-        raise ParseError(f"{file.path}: a line is longer than {kind.limit:,} bytes")
     return found
 
 
@@ -102,12 +100,12 @@ def parsed(file: File, kind: Kind, lines: list[bytes]) -> Iterator[tuple[bytes, 
 
 def ignore_records(file: File) -> Iterator[tuple[ignore.Entry, Record]]:
     """The entries of one ignore list and their records, placed."""
-    found = text.split(file)
+    raw = bytes(file.data)
+    text.refuse_nul(raw, file)
     try:
-        entries = list(ignore.entries(found.lines, contained=bool(file.container)))
+        entries = list(ignore.entries(raw, contained=text.contained(file)))
     except ParseError as error:
         raise ParseError(f"{file.path}: {error}") from error
-    raw = bytes(file.data)
     at = 0
     for entry in entries:
         at = max(raw.find(entry.line, at), 0)
@@ -128,6 +126,8 @@ def file_records(file: File) -> Iterator[tuple[bytes, Record]]:
 
 
 def _other(file: File, ending: str) -> Iterator[tuple[bytes, Record]]:
+    if text.contained(file) and ending in kinds.SWALLOWING:
+        raise ParseError(f"{file.path}: the engine loads no such member, nor any that follows it")
     try:
         if ending == kinds.CERTIFICATES:
             yield from trust.certificates(text.split(file).lines)
@@ -177,18 +177,25 @@ def effective(found: Side, profile: Profile, scopes: frozenset[str] | None = Non
             (silenced if off else loaded).append(kept)
             if len(loaded) + len(silenced) > text.RECORDS:
                 raise LimitError(f"More than {text.RECORDS:,} records to be compared one by one.")
-        if part.scope in _NEVER_EMPTY and len(loaded) == before:
+        if part.scope in _NEVER_EMPTY and not any(
+            profile.levels or _is_ours(record) for record in loaded[before:]
+        ):
             raise ParseError(f"{part.file.path}: without an entry that counts, it is refused", 0)
     if scopes is None or "ign" in scopes:
         loaded += found.entries
-    return Loaded(filetypes.ordered(loaded), silenced)
+    return Loaded(switches.in_force(filetypes.ordered(loaded)), silenced)
+
+
+def _is_ours(record: Record) -> bool:
+    levels = record.value("levels")
+    return not text.foreign((("levels", levels),) if levels else ())
 
 
 def dropped(found: Side, profile: Profile) -> Iterator[Record]:
     """Records that stand in containers without a newline, which the loader never sees."""
     for part in found.parts:
         kind = kinds.LINES.get(text.extension(part.file))
-        line = text.split(part.file).dropped if kind and ends_open(part.file) else None
+        line = text.split(part.file, kind.limit).dropped if kind and ends_open(part.file) else None
         if kind is None or not line or is_comment(line, kind):
             continue
         try:
@@ -202,7 +209,7 @@ def dropped(found: Side, profile: Profile) -> Iterator[Record]:
 
 def ends_open(file: File) -> bool:
     """Whether the last line of a container's member has no newline."""
-    return bool(file.container) and file.data[-1:] not in {b"", b"\n"}
+    return text.contained(file) and file.data[-1:] not in {b"", b"\n"}
 
 
 def is_ignored(ignored: ignore.Ignored, part: Part, line: bytes, record: Record) -> bool:

@@ -10,7 +10,7 @@ import re
 
 from verifier.errors import ParseError
 from verifier.sigdb.base import Record
-from verifier.sigdb.clamav import logic, pattern, text
+from verifier.sigdb.clamav import logic, pattern, pcre, text
 
 _NEW_ATTRIBUTES = 51  # attributes besides Engine and Target need this functionality level
 _RANGES = frozenset({"Engine", "FileSize", "EntryPoint", "NumberOfSections"})
@@ -21,11 +21,13 @@ _CHAIN = 15
 _ATTRIBUTES = 10
 _MACRO = re.compile(r"\$\{[0-9]{1,9}-[0-9]{1,9}\}(?:[0-2]?[0-9]|3[01])\$")
 _COMPARE = re.compile(
-    r"[0-9]{1,2}\((?:(?:>>|<<)(?:0x[0-9a-fA-F]{1,8}|[0-9]{1,9})|0)?#[hdialbe]{0,4}[0-9]{1,4}"
+    r"(?:[0-5]?[0-9]|6[0-3])\((?:(?:>>|<<)(?:0x[0-9a-fA-F]{1,8}|[0-9]{1,9})|0)?"
+    r"#(?:h[lb]?e?(?:[1-9]|1[0-8])|db?e?[1-9][0-9]?|i[lb]?e?[1248]"
+    r"|a?[lb]?e?[1-9][0-9]?)"
     r"#[<>=](?:0x[0-9a-fA-F]{1,16}|[0-9]{1,19})(?:,[<>=](?:0x[0-9a-fA-F]{1,16}|[0-9]{1,19}))?\)"
 )
 _FUZZY = re.compile(r"fuzzy_img#[0-9a-fA-F]{16}(?:#[0-9]{1,3})?")
-_REGEX = re.compile(r"(?:([^:/]*):)?([^:/]+)/(.+)/([a-zA-Z]*)")
+_REGEX = re.compile(r"(?:([^:/]*):)?([^:/]+)/((?:[^/]|(?<=\\)/)+)/([grimsxAEU]*)")
 _MODIFIERS = re.compile(r"[ifwa]+")
 
 
@@ -166,6 +168,7 @@ def _regex(written: str, index: int, target: int) -> str:
         pattern.offset(found.group(1), target)
     if logic.parse(found.group(2)).highest >= index:
         raise ParseError("A regular expression is triggered by itself or by a later subsignature")
+    pcre.check(found.group(3), found.group(4))
     return written
 
 
@@ -179,6 +182,8 @@ def _content(written: str, target: int) -> str:
     if place:
         pattern.offset(fields[0], target)
     pattern.body(fields[place], short=True)
+    if len(fields) > 2 and "!" in fields[place]:
+        raise ParseError("A subsignature has modifiers and a negated choice")
     fields[place] = text.lower_hex(fields[place])
     if len(fields) > 2:
         fields[-1] = "".join(sorted(set(fields[-1])))

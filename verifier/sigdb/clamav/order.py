@@ -41,7 +41,7 @@ def loading(files: Files) -> list[File]:
 
 def _holder(file: File) -> str:
     """The path of the container around a file, or its own."""
-    if not file.container:
+    if not text.contained(file):
         return file.path
     holder, mark, _ = file.path.rpartition("!/")
     return holder.rstrip("!") if mark else f"{file.container} in {file.path.rpartition('/')[0]}"
@@ -49,7 +49,7 @@ def _holder(file: File) -> str:
 
 def _priority(holder: str, files: list[File]) -> int:
     name = holder.rsplit("/", 1)[-1]
-    if files[0].container:
+    if text.contained(files[0]):
         return _NAMED.get(name, _NORMAL)
     ending = text.extension(files[0])
     if ending in kinds.IGNORE:

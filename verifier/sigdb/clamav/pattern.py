@@ -18,6 +18,10 @@ _SMALL_GAP = re.compile(r"\{0{0,6}([0-9]{1,3})\}")
 _CHOICE = re.compile(
     r"!?\((?:[BLW]|(?:[0-9a-fA-F?]{2})++(?:\|(?:[0-9a-fA-F?]{2})++)*+)\)",
 )
+_EARLY = re.compile(
+    r"(?:!?\([BLW]\))?+(?:[0-9a-fA-F?]{2}|!?\([^()]*+\))"
+    r"!?\((?:[BLW]|[^()]*[^()|]{3}[^()]*)\)"
+)  # after one byte, a choice that is not of one byte: the matcher's tree has no place for it
 _ANCHOR_LEFT = re.compile(r"([0-9a-fA-F]{2})\[([0-9]{1,4})(?:-([0-9]{1,4}))?\]")
 _ANCHOR_RIGHT = re.compile(r"\[([0-9]{1,4})(?:-([0-9]{1,4}))?\]([0-9a-fA-F]{2})")
 _PART = re.compile(r"(?:[0-9a-fA-F?]{2}|\(\))+")
@@ -65,6 +69,10 @@ def _write_out(text: str) -> str:
 def _part(text: str) -> None:
     """One stretch between gaps: it needs two fixed bytes side by side."""
     text = _without_anchors(text)
+    if "()" in text:
+        raise ParseError("A choice is empty")
+    if "(" in text and _EARLY.match(text):
+        raise ParseError("A choice of several bytes, or a class, follows one byte alone")
     text = _CHOICE.sub(_choice, text)
     if not _PART.fullmatch(text):
         raise ParseError("The body signature fits no grammar")
@@ -76,8 +84,8 @@ def _choice(found: re.Match[str]) -> str:
     written = found.group()
     if written[0] == "!":
         lengths = {len(item) for item in written[2:-1].split("|")}
-        if len(lengths) > 1:
-            raise ParseError("A negated choice has alternatives of several lengths")
+        if len(lengths) > 1 or "?" in written:
+            raise ParseError("A negated choice has alternatives of several lengths, or wildcards")
     return "()"
 
 

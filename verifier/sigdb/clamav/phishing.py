@@ -29,7 +29,7 @@ def entry(line: bytes, scope: str) -> Record:
         raise ParseError("The flags of a phishing list are unknown")
     effect = Effect.ALLOW if scope == "wdb" else Effect.DETECT
     if letter in "RXY":
-        posix.check(rest)
+        posix.check_end(rest)
     if letter == "S":
         kind, _, digest = rest.partition(":")
         if kind not in (("W",) if scope == "wdb" else ("W", "F", "P")):

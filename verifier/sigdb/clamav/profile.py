@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PUA = {"hdu": "hdb", "mdu": "mdb", "ndu": "ndb", "ldu": "ldb"}
 PHISHING = frozenset({"pdb", "wdb"})
-_PHISHING_NAMES = ("HTML.Phishing", "Email.Phishing")
+PHISHING_NAMES = ("HTML.Phishing", "Email.Phishing")
 _BODY_SCOPES = frozenset({"ndb", "ndu", "sdb"})
 _KNOWN = frozenset({"level", "pua", "phishing", "bytecode"})
 
@@ -44,7 +44,7 @@ class Profile(NamedTuple):
         scope = self.scope(record.scope)
         if not scope:
             return None
-        named = record.scope in _BODY_SCOPES and record.name.startswith(_PHISHING_NAMES)
+        named = record.scope in _BODY_SCOPES and record.name.startswith(PHISHING_NAMES)
         if named and self.phishing == "off":
             return None
         if scope != record.scope:

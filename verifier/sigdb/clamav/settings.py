@@ -10,6 +10,7 @@ import re
 from verifier.errors import ParseError
 from verifier.sigdb.base import Effect, Record
 from verifier.sigdb.clamav import logical, pattern, text
+from verifier.sigdb.clamav.bodies import TARGETS
 
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})+")
 _SWITCH = re.compile(r"([A-Z]{2,12}):0x([0-9a-fA-F]{1,8})((?::[0-9]{1,9}){0,2})")
@@ -35,6 +36,7 @@ def file_type(line: bytes, scope: str) -> Record:
             if not _HEX.fullmatch(fields[2]):
                 raise ParseError("The magic is no hex")
         elif magic == "1":
+            text.name_of(fields[3])
             pattern.offset(fields[1], 0)
             pattern.body(fields[2], short=True)
     place = (("magic", magic), ("offset", fields[1]), ("hex", text.lower_hex(fields[2])))
@@ -51,14 +53,19 @@ def password(line: bytes, scope: str) -> Record:
     attributes = logical.description(written)
     if attributes.get("Container", "CL_TYPE_ANY") not in _CONTAINERS:
         raise ParseError("Passwords are for zip and RAR archives alone")
-    storage = str(text.number(fields[2], "The way of storing"))
-    secret = fields[3].lower() if storage == "1" else fields[3]
-    if storage == "1" and not _HEX.fullmatch(secret):
+    levels = tuple(item for item in attributes.items() if item[0] == "levels")
+    known = "unsupported" not in attributes and int(attributes["Target"]) < TARGETS
+    if text.foreign(levels) or not known:  # one that it passes over elsewhere
+        raise ParseError("A password of other engines makes this one refuse the database")
+    if fields[2] not in {"0", "1"}:
+        raise ParseError("The password is neither stored as text (0) nor as hex (1)")
+    secret = fields[3].lower()
+    if fields[2] == "1" and not _HEX.fullmatch(secret):
         raise ParseError("The password is no hex")
-    if storage == "0":
-        secret = secret.encode("utf-8", "surrogateescape").hex()
+    if fields[2] == "0":
+        secret = fields[3].encode("utf-8", "surrogateescape").hex()
     body = [(name, attributes[name]) for name in sorted(attributes)]
-    body.append(("password", secret if storage in {"0", "1"} else f"{storage}:{secret}"))
+    body.append(("password", secret))
     return Record(scope, text.name_of(fields[0]), tuple(body), Effect.SETTING)
 
 

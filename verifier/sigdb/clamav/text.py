@@ -34,6 +34,8 @@ FILE_TYPES = frozenset(f"CL_TYPE_{name}" for name in _FILE_TYPES.split())
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _HEX_CLASS = re.compile(r"\([BLW]\)")
 
+_CONTAINERS = frozenset({"cvd", "cld", "cud", "clamav-tar"})
+
 Body = tuple[tuple[str, str], ...]
 
 
@@ -47,6 +49,11 @@ class Lines(NamedTuple):
     dropped: bytes | None
 
 
+def contained(file: File) -> bool:
+    """Whether a file is a member of a database container; one in a mere archive is unpacked."""
+    return file.container in _CONTAINERS
+
+
 def base_name(file: File) -> str:
     """The name that the loader goes by."""
     return file.name.rsplit("/", 1)[-1]
@@ -58,17 +65,23 @@ def extension(file: File) -> str:
     return name.rpartition(".")[2] if "." in name else ""
 
 
-def split(file: File) -> Lines:
-    """Cut a file as the loader does; ParseError for a NUL, at which it would stop reading."""
+def split(file: File, limit: int = LINE) -> Lines:
+    """Cut a file as the loader does.
+
+    ParseError for a NUL, at which it would stop reading, and for a line of more than
+    `limit` bytes, be it a comment: what does not fit its buffer is the next line to it.
+    """
     raw = bytes(file.data)
     refuse_nul(raw, file)
     lines = raw.split(b"\n")
+    if max(map(len, lines)) > limit:
+        raise ParseError(f"{file.path}: a line is longer than {limit:,} bytes")
     rest = lines.pop()
     if b"\r" in raw:
         lines = [line.rstrip(b"\r") for line in lines]
     if not rest:
         return Lines(lines, None)
-    if file.container:
+    if contained(file):
         return Lines(lines, rest)
     lines.append(rest.rstrip(b"\r"))
     return Lines(lines, None)

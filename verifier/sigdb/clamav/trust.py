@@ -75,9 +75,16 @@ def catalog(file: File) -> list[Record]:
 
 
 def opaque(file: File) -> list[Record]:
-    """Rules in another language (YARA, OpenIOC) as one value."""
+    """Rules in another language (YARA, OpenIOC) as one value.
+
+    Not by the family of YARA: the engine has a reader of its own. It drops rules that
+    libyara takes, such as one with a comment in a hex string, and goes on after errors.
+    It passes over such a member of a container.
+    """
     digest = hashlib.sha256(file.data).hexdigest()
     place = (file.path, 0, len(file.data))
     scope = text.extension(file)
     scope = "yar" if scope == "yara" else scope
-    return [Record(scope, text.base_name(file), (("sha256", digest),), Effect.DETECT, place)]
+    loaded = (("loaded", "no: it is in a container"),) if text.contained(file) else ()
+    body = (("sha256", digest), *loaded)
+    return [Record(scope, text.base_name(file), body, Effect.DETECT, place)]

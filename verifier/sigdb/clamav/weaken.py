@@ -24,7 +24,8 @@ CLASSES: Mapping[str, str] = {
     "attribute or subsignature, a stricter logic, a longer body.",
     "signature-changed": "A signature was changed, and is not shown to catch what it caught.",
     "levels-narrowed": "Fewer engines load a signature: a higher minimum or a lower maximum level.",
-    "moved-to-pua": "A signature moved to the lists of unwanted applications, off by default.",
+    "moved-to-pua": "A signature moved to the lists of unwanted applications, off by default, or "
+    "got a name (PUA., Heuristics., HTML.Phishing …) that engines treat so.",
     "allowlist-added": "Files are declared harmless (fp, sfp) that the source does not declare so.",
     "phishing-allowed": "Links are let through (wdb, or a W entry) that the source does not list.",
     "certificate-trusted": "A certificate or a catalog (crb, cat) is trusted that the source "
@@ -50,6 +51,7 @@ _STARS = _RANGES | frozenset(
 )
 _USES = frozenset({"code-signing", "time-signing", "certificate-signing"})
 _SUB = re.compile(r"sub[0-9]+")
+_UNWANTED = ("PUA.", "Heuristics.", "BC.Heuristics.", *profile.PHISHING_NAMES)
 _ADDED = {"fp": "allowlist-added", "crb": "certificate-trusted", "cat": "certificate-trusted"}
 _REMOVED = {"crb": "certificate-unblocked", "ftm": "filetype-removed", "pwdb": "password-removed"}
 _RENAMED = {**_REMOVED, "ftm": "filetype-changed"}
@@ -93,6 +95,8 @@ def narrowing(before: Record, after: Record) -> str:
     """Why `after` may miss what `before` caught; "" where it catches all of that."""
     if profile.PUA.get(after.scope) == before.scope and before.scope:
         return "moved-to-pua"
+    if _unwanted(after) and not _unwanted(before):
+        return "moved-to-pua"
     found = _bodies(before, after)
     if found:
         return found
@@ -101,6 +105,14 @@ def narrowing(before: Record, after: Record) -> str:
     if _covers(new, old) and _covers(engines[1], engines[0]):
         return ""
     return "levels-narrowed"
+
+
+def _unwanted(record: Record) -> bool:
+    """Whether its name makes the engine report it as doubtful only, or leave it out on demand.
+
+    Source: libclamav 1.4 (`others.c: cli_append_virus`, `readdb.c: cli_loadndb`).
+    """
+    return record.effect is Effect.DETECT and record.name.startswith(_UNWANTED)
 
 
 def _covers(wide: tuple[int, int], narrow: tuple[int, int]) -> bool:

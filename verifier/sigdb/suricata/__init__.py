@@ -119,7 +119,7 @@ FAMILY = Family(
         "metadata, but for engine, soid, service, policy, rule-flushing and impact_flag",
         "rules switched off by a comment sign whose id a loaded rule has",
     ),
-    together="tree",
+    together="folder",
     changes=lambda rebuilt, shipped, options: changes(
         effective(rebuilt, options), effective(shipped, options)
     ),

@@ -4,7 +4,7 @@ Neither the order of rules nor that of files changes what is detected: a rule
 may only use earlier ones, and the compiler refuses a later rule that an earlier
 set of rules would have taken in. With the option `namespace = "file"` each file
 is a namespace of its own, in which its global rules hold; with "one", all files
-together are. Without it they are one as well, unless it could matter: where a
+together are. Without it those of one folder are, unless it could matter: where a
 rule is global, or two have one name, files are told apart.
 """
 
@@ -48,11 +48,25 @@ def records(file: File, options: Options) -> Iterator[Record]:
 
 
 def changes(rebuilt: Files, shipped: Files, options: Options) -> list[Change]:
-    """What differs; by file where namespaces matter and none are declared."""
-    sides = [_all(files, options) for files in (rebuilt, shipped)]
-    if "namespace" not in options and any(_matters(side) for side in sides):
-        sides = [_all(files, {"namespace": _FILE}) for files in (rebuilt, shipped)]
-    return difference.changes(sides[0], sides[1], weakening)
+    """What differs; by folder, or by file where namespaces matter, if none are declared."""
+    if "namespace" in options:
+        return difference.changes(_all(rebuilt, options), _all(shipped, options), weakening)
+    found: list[Change] = []
+    before, after = _by_folder(rebuilt), _by_folder(shipped)
+    for folder in sorted({*before, *after}):
+        both = before.get(folder, []), after.get(folder, [])
+        sides = [_all(files, options) for files in both]
+        if any(_matters(side) for side in sides):
+            sides = [_all(files, {"namespace": _FILE}) for files in both]
+        found += difference.changes(sides[0], sides[1], weakening)
+    return sorted(found, key=lambda change: not change.weakening)
+
+
+def _by_folder(files: Files) -> dict[str, list[File]]:
+    found: dict[str, list[File]] = {}
+    for file in files:
+        found.setdefault(file.path.rpartition("/")[0], []).append(file)
+    return found
 
 
 def _all(files: Files, options: Options) -> list[Record]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from verifier.errors import LimitError, ParseError
+from verifier.sigdb.yara_source import references
 from verifier.sigdb.yara_source.tokens import END, HEX, NAME, NUMBER, REGEX, SIGN, TEXT, WORD
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Rule:
     tags: list[str] = field(default_factory=list)
     metas: list[tuple[str, str]] = field(default_factory=list)
     strings: dict[str, str] = field(default_factory=dict)
+    anonymous: int = 0  # of the strings
     condition: str = ""
 
 
@@ -144,9 +146,12 @@ def _string(tokens: Tokens, rule: Rule) -> None:
         raise ParseError("This is no name of a string", token.start)
     label = token.text
     if label == "$":
-        label = f"$#{sum(known.startswith('$#') for known in rule.strings) + 1:04}"
+        rule.anonymous += 1
+        label = f"$#{rule.anonymous:04}"
     if label in rule.strings:
         raise ParseError("Two strings of a rule have one name", token.start)
+    if len(rule.strings) >= references.MOST:
+        raise ParseError(f"A rule has more than {references.MOST:,} strings", token.start)
     tokens.expect(SIGN, "=")
     value = tokens.hex() if tokens.peek().text == "{" else tokens.take()
     if value.kind not in _MODIFIERS or value.text == "b''":
@@ -200,15 +205,18 @@ def _alphabet(tokens: Tokens) -> str:
 
 def _condition(tokens: Tokens, rule: Rule) -> None:
     """Everything up to the brace that ends the rule; conditions themselves have none."""
-    parts: list[str] = []
+    parts: list[Token] = []
     while True:
         token = tokens.take()
         if token.kind == SIGN and token.text == "}":
             break
         if token.kind == END or token.text in ("{", "rule", "meta", "strings", "condition"):
             raise ParseError("The condition of a rule has no end", token.start)
-        parts.append(repr(token.text) if token.kind == REGEX else token.text)
+        parts.append(token)
     if not parts:
         raise ParseError("The condition of a rule is empty", token.start)
-    rule.condition = " ".join(parts)
+    references.check(rule.strings, parts, rule.start)
+    rule.condition = " ".join(
+        repr(part.text) if part.kind == REGEX else part.text for part in parts
+    )
     rule.end = token.end

@@ -93,6 +93,31 @@ def scan(where: Path, database: Database, *options: str, sample: bytes = SAMPLE)
     return set(found)
 
 
+def scan_all(
+    where: Path, database: Database, samples: Mapping[str, bytes], *options: str
+) -> dict[str, set[str]] | None:
+    """The names that clamscan reports for each of several samples, in one run; None if it fails."""
+    folder = where / "db"
+    folder.mkdir(parents=True)
+    (where / "samples").mkdir()
+    for name, content in database.items():
+        data = content if isinstance(content, bytes) else container(content)
+        (folder / name).write_bytes(data)
+    for name, sample in samples.items():
+        (where / "samples" / name).write_bytes(sample)
+    command = ["clamscan", "--no-summary", "--allmatch", "--database", str(folder), *options]
+    done = subprocess.run(
+        [*command, str(where / "samples")], capture_output=True, text=True, check=False, timeout=60
+    )
+    if done.returncode == 2:
+        return None
+    found: dict[str, set[str]] = {name: set() for name in samples}
+    pattern = r"^.*/([^/:\n]+): (.*?)(?:\.UNOFFICIAL)? FOUND$"
+    for name, signature in re.findall(pattern, done.stdout, re.MULTILINE):
+        found[name].add(signature)
+    return found
+
+
 def predicted(database: Database, sample: bytes = SAMPLE, **options: str) -> object:
     """What our effective set says that clamscan reports, for the simple signatures of tests."""
     profile = {name: value[0] for name, value in PROFILE.items()} | options

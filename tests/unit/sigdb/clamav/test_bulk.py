@@ -11,33 +11,194 @@ from hypothesis import strategies as st
 from tests.unit.sigdb.clamav.engine import MD5, changes, files, told
 from verifier.errors import LimitError, ParseError, VerifierError
 from verifier.sigdb.base import File
-from verifier.sigdb.clamav import FAMILY, blocks, bulk, kinds, pairs
+from verifier.sigdb.clamav import FAMILY, blocks, bulk, kinds, lines, pairs
 
 LINES = st.lists(
-    st.sampled_from([b"aa", b"ab", b"ba", b"abc", b"xaab", b"zz", b"q", b"aaa"]), max_size=40
+    st.one_of(
+        st.sampled_from([b"aa", b"ab", b"ba", b"abc", b"xaab", b"zz", b"q", b"aaa"]),
+        st.sampled_from([b"a" * 15, b"a" * 16, b"a" * 17, b"b" + b"a" * 16, b"a" * 30 + b"b"]),
+        st.builds(
+            lambda size, place: b"a" * min(place, size) + b"b" + b"a" * max(0, size - place),
+            st.sampled_from([63, 64, 65, 127, 128, 129, 200]),
+            st.integers(0, 200),
+        ),
+    ),
+    max_size=40,
 )
 
 
-def _text(lines: list[bytes]) -> bytes:
-    return b"".join(line + b"\n" for line in lines)
+def _text(found: list[bytes]) -> bytes:
+    return b"".join(line + b"\n" for line in found)
+
+
+def _check_unequal(one: list[bytes], other: list[bytes]) -> None:
+    """What the comparison says of two texts, against sets of their lines."""
+    found = blocks.unequal(lines.Text(_text(one)), lines.Text(_text(other)))
+    lost, come = set(one) - set(other), set(other) - set(one)
+    told = blocks.split(found.lost), blocks.split(found.come)
+    shared: set[bytes] = set()
+    at = 0
+    for start, end in [*found.rest, (len(found.mine.raw), 0)]:
+        shared |= set(found.mine.raw[at:start].split(b"\n")) - {b""}
+        at = end
+    assert shared <= set(one) & set(other)
+    assert (told[0] - shared, told[1] - shared) == (lost, come)
+    assert all(text.endswith(b"\n") for text in (*found.lost, *found.come))
 
 
 @settings(deadline=None)
-@given(LINES, LINES, st.sampled_from([b"", b"\naa", b"aa\n", b"ab\n", b"\nba"]))
-def test_blocks_find_what_sets_find(one: list[bytes], other: list[bytes], mark: bytes) -> None:
-    def marked(_mine: list[bytes], _theirs: list[bytes]) -> bytes:
-        return mark
-
+@given(LINES, LINES, st.sampled_from([0, 5, 1 << 14]), st.sampled_from([0, 3, 4096]))
+def test_blocks_find_what_sets_find(
+    one: list[bytes], other: list[bytes], window: int, edits: int
+) -> None:
+    """Followed side by side, and as arrays where that gives up: both as sets of lines."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "_mark", marked)
-        found = blocks.unequal([_text(one)], [_text(other)])
-    lost, come = set(one) - set(other), set(other) - set(one)
-    shared = {line for block in found.shared for line in block.split(b"\n")[:-1]}
-    assert found.lost - shared == lost - shared == lost
-    assert found.come - shared == come
-    assert shared <= set(one) & set(other)
-    rest = {line for text in found.rest for line in text.split(b"\n")[:-1]}
-    assert shared | rest == (set(one) if set(one) and one != other else set()) or one == other
+        patch.setattr(blocks, "LARGE", 1)
+        patch.setattr(lines, "LARGE", 8)
+        patch.setattr(lines, "_SHORT", 0)
+        patch.setattr(blocks, "_WINDOW", window)
+        patch.setattr(blocks, "_EDITS", edits)
+        patch.setattr(lines, "_LINES", 3)
+        patch.setattr(lines, "_STEP", 7)
+        _check_unequal(one, other)
+
+
+@pytest.mark.parametrize("collide", ["all", "some"])
+def test_lines_of_one_number_are_told_apart_by_their_bytes(
+    collide: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers only choose what is compared: were they all alike, nothing would change."""
+    real = lines._numbers
+
+    def numbers(text: lines.Text, key: int) -> lines.Words:
+        found = real(text, key)
+        return found % 1 if collide == "all" else found % 3
+
+    monkeypatch.setattr(lines, "_numbers", numbers)
+    monkeypatch.setattr(blocks, "LARGE", 1)
+    monkeypatch.setattr(lines, "LARGE", 1)
+    monkeypatch.setattr(blocks, "_EDITS", 0)
+    one = [b"%0*d" % (32 + 5 * number, number) for number in range(50)]
+    one += [line + b"x" for line in one]
+    _check_unequal(one, one[::-1])
+    _check_unequal(one, [*one[30:], b"new", *one[:29]])
+
+
+def test_lines_of_one_number_in_one_text_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line is told from one of the same number that the other text has, or has beside it."""
+
+    def by_length(text: lines.Text, _key: int) -> lines.Words:
+        return (text.ends - text.starts).astype("uint64")
+
+    monkeypatch.setattr(lines, "_numbers", by_length)
+    monkeypatch.setattr(blocks, "LARGE", 1)
+    monkeypatch.setattr(lines, "LARGE", 1)
+    monkeypatch.setattr(blocks, "_EDITS", 0)
+    one = [b"a" * size for size in range(9, 150)]
+    for place in (0, 1, 70, 140):
+        for at in (0, 8, place + 8):
+            changed = one[place][:at] + b"b" + one[place][at + 1 :]
+            _check_unequal(one, [*one[place + 1 :], changed, *one[:place]])
+            _check_unequal(one, [*one[place:], changed, *one[:place]])
+            _check_unequal([*one[place:], changed, *one[:place]], one)
+
+
+def test_each_byte_of_a_line_is_compared() -> None:
+    for size in (*range(1, 20), 31, 32, 33, 63, 64, 65, 127, 128, 129, 191, 192, 193, 300):
+        line = bytes(b"a" * size)
+        others = [line[:at] + b"b" + line[at + 1 :] for at in range(size)]
+        mine, theirs = lines.Text(_text([line] * 80)), lines.Text(_text([*others, line] * 80))
+        here = lines.Text(_text([line] * 80)).ends[:1] * 0
+        for at in range(size):
+            assert not lines._same(mine, here, theirs, here + at)
+        assert lines._same(mine, here, theirs, here + size)
+
+
+@settings(deadline=None)
+@given(LINES, LINES, st.sets(st.sampled_from([b"aa", b"aaaa", b"aaaaaaaa"]), min_size=1))
+def test_lines_with_a_key_are_found_in_any_way(
+    one: list[bytes], other: list[bytes], keys: set[bytes]
+) -> None:
+    """Arrays find the same lines as the plain walk, whatever the case of the key."""
+    wrapped = [b"%s:1:%s" % (line.upper(), line) for line in one]
+    whole = _text([*wrapped, *wrapped[:3]])
+    found = blocks.Unequal([], [], lines.Text(whole), [(len(_text(wrapped)), len(whole))])
+    plain = blocks.with_keys(found, "hdb", keys)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "LARGE", 8)
+        patch.setattr(lines, "_SHORT", 0)
+        patch.setattr(blocks, "_TELLING", 2)
+        patch.setattr(lines, "_LINES", 3)
+        again = found._replace(mine=lines.Text(whole))
+        assert blocks.with_keys(again, "hdb", keys) == plain
+    assert plain.shared == {line for line in wrapped if kinds.key_of(line, "hdb") in keys}
+    assert plain.rest == {line for line in wrapped[:3] if kinds.key_of(line, "hdb") in keys}
+
+
+FIELDS = {
+    "hdb": b"%s:10:T.%d", "mdb": b"10:%s:T.%d", "ndb": b"T:1:*:%s:%d",
+    "ldb": b"T;Engine:51-255,Target:0;%s;%d", "db": b"T=%s%d",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("scope", list(FIELDS))
+def test_a_key_is_looked_for_where_its_field_is(
+    scope: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    all_lines = [FIELDS[scope] % (b"%08x" % (number % 40), number) for number in range(200)]
+    text = lines.Text(_text(all_lines))
+    keys = {kinds.key_of(line, scope) for line in all_lines[:5]}
+    found = blocks.Unequal([], [], text, [])
+    plain = blocks.with_keys(found, scope, keys)
+    assert plain.shared >= set(all_lines[:5])
+    monkeypatch.setattr(lines, "LARGE", 1)
+    again = found._replace(mine=lines.Text(text.raw))
+    assert again.mine.large
+    assert blocks.with_keys(again, scope, keys) == plain
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from([32, 40, 64]), st.binary(min_size=32, max_size=32),
+                       st.booleans(), st.sampled_from([b"T", b"AB:99"])), min_size=1)
+)  # fmt: skip
+def test_digests_are_folded_and_nothing_else_is(
+    made: list[tuple[int, bytes, bool, bytes]],
+) -> None:
+    shown = [
+        (digest.hex().upper() if upper else digest.hex()).encode()[:size] + b":7:" + name
+        for size, digest, upper, name in made
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "_LINES", 3)
+        folded = lines.fold_digests(lines.Text(_text(shown)), kinds.DIGESTS)
+    heads = [line.partition(b":") for line in shown]
+    assert folded.raw == _text([head.lower() + mark + rest for head, mark, rest in heads])
+    assert folded.ends.tolist() == lines.Text(folded.raw).ends.tolist()
+
+
+def test_a_text_of_many_short_lines_makes_no_arrays() -> None:
+    """An array of the places of a million blank lines would take eight times their text."""
+    text = lines.Text(b"a\n" * lines.LARGE)
+    assert not text.large
+    other = lines.Text(b"b\n" * lines.LARGE)
+    assert blocks.unequal(text, other).lost == [b"a\n"]
+    assert not {"ends", "starts"} & (vars(text).keys() | vars(other).keys())
+    with pytest.raises(ParseError, match="blank line"):
+        changes({"a.hdb": b"\n" * lines.LARGE}, {"a.hdb": b"\n" * lines.LARGE})
+
+
+@pytest.mark.parametrize(
+    ("raw", "plain"),
+    [
+        (b"aaaa\nbbbbb\n", True), (b"aaaa\nbbbbbb\n", False), (b"aaaa\n\nbbbb\n", False),
+        (b"\naaaaaaa\n", False), (b"aaaa\n#bbb\n", False), (b"#aaa\nbbb\n", False),
+        (b"aa\r\nbbbb\n", False), (b"aaaa\nb\0b\n", False), (b"aaaa\nbbbb", False),
+        (b"aa#a\nb##\n", True),
+    ],
+)  # fmt: skip
+def test_a_text_is_plain_without_what_needs_a_second_look(raw: bytes, plain: bool) -> None:
+    assert lines.Text(raw).plain(5) is plain
 
 
 HASHES = [MD5, b"0" * 32, b"A" * 32, b"a" * 32]
@@ -90,6 +251,34 @@ def test_a_large_list_in_another_order_and_case() -> None:
         ("detection-added", "New", ""),
         ("detection-removed", "Win.Test-29992", "signature-removed"),
     ]
+
+
+def test_a_large_list_in_capitals_and_in_its_order() -> None:
+    found = _database(30_000)
+    other = [line[:32].upper() + line[32:] for line in found]
+    assert changes({"a.hdb": b"".join(found)}, {"a.hdb": b"".join(other)}) == []
+    for place in (0, 15_000, 29_999):
+        changed = [*other[:place], b"%032X:5:New\n" % 5, *other[place + 1 :]]
+        seen = told(changes({"a.hdb": b"".join(found)}, {"a.hdb": b"".join(changed)}))
+        assert [(kind, weak) for kind, _, weak in seen] == [
+            ("detection-removed", "signature-removed"),
+            ("detection-added", ""),
+        ]
+
+
+@pytest.mark.parametrize("place", [0, 15_000, 29_999])
+@pytest.mark.parametrize("bad", [b"\x10", b"G", b"@", b"\x1a"])
+def test_folding_takes_no_other_byte_for_a_digit(place: int, bad: bytes) -> None:
+    """The bit that makes letters small makes digits of control characters: they are refused."""
+    found = _database(30_000)
+    digit = (bad[0] | 0x20).to_bytes(1, "big")
+    found[place] = digit + found[place][1:] if digit in b"0123456789abcdef" else found[place]
+    other = [line[:32].upper() + line[32:] for line in found]
+    other[place] = bad + other[place][1:]
+    with pytest.raises(ParseError):
+        changes({"a.hdb": b"".join(found)}, {"a.hdb": b"".join(other)})
+    with pytest.raises(ParseError):
+        changes({"a.hdb": b"".join(found)}, {"a.hdb": b"".join(reversed(other))})
 
 
 def test_more_changes_than_are_told_are_counted() -> None:
@@ -184,6 +373,7 @@ def test_names_decide_only_where_contents_agree() -> None:
         "a.ftm": b"0:0:aa:n:CL_TYPE_ANY:CL_TYPE_ZIP\n", "a.pwdb": b"N;Target:0;0;a\n",
         "a.idb": b"T:a:b:" + b"0" * 124 + b"\n", "a.cdb": b"T:*:*:*:*:*:*:*:*:*\n",
         "a.zmd": b"T:0:*:*:*:*:*:*:*\n", "a.gdb": b"S:P:aabbccdd\n",
+        "a.cfg": b"PE:0x1\n",
     }  # fmt: skip
     for name, data in good.items():
         assert FAMILY.accepts(name, memoryview(data)), name
@@ -193,7 +383,7 @@ def test_names_decide_only_where_contents_agree() -> None:
         assert not FAMILY.accepts(name, memoryview(b""))
     wrong = {
         "a.pdb": b"Microsoft C/C++ MSF 7.00\r\n\x1aDS\0", "b.pdb": b"HEADER    HYDROLASE\n",
-        "a.mdb": b"\0\1\0\0Standard Jet DB\0", "a.db": b"T=aabbcc\n", "a.cfg": b"PE:0x1\n",
+        "a.mdb": b"\0\1\0\0Standard Jet DB\0", "a.db": b"T=aabbcc\n", "a.cfg": b"PE:1\n",
         "a.info": b"ClamAV-VDB:\n", "a.cat": b"0\x82", "a.yar": b"rule a{}", "a.ioc": b"<ioc/>",
         "a.fp": b"int main;\n", "a.ndb": b"<xml>\n", "a.imp": b"import x\n", "hdb": MD5 + b":5:T\n",
     }  # fmt: skip

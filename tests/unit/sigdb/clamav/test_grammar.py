@@ -43,11 +43,17 @@ SEEDS = {
     "crb": [CERTIFICATE % (b"0", b"b" * 40), CERTIFICATE % (b"1", b"")],
     "ftm": [b"0:0:4d5a:MZ:CL_TYPE_ANY:CL_TYPE_MSEXE", b"1:*:aabbccdd:X:CL_TYPE_ANY:CL_TYPE_HTML"],
     "pwdb": [b"N;Engine:81-255,Container:CL_TYPE_ZIP;0;pass", b"N;Engine:81-255;1;70617373"],
+    "pdb": [b"R:.*\\.org:[a-z]*\\.(com|net)", b"H:bank.example.com"],
+    "wdb": [b"X:.+\\.a\\.org([/?].*)?:b\\.com([/?].*)?:17-", b"M:evil.org:bank.example.com"],
     "gdb": [b"S:P:aabbccdd", b"S1:F:" + b"aabb" * 16],
     "cfg": [b"PE:0xffff:1:255"],
     "ign2": [b"T.One:" + MD5, b"a:1:T.One"],
     "idb": [b"T:a:b:20" + b"00" * 61],
 }  # fmt: skip
+SEEDS["ldb"] += [
+    b"T.L;Engine:81-255,Target:0;0&1;aabb;0/^(?:a[b-d]{2,3}|\\x41(?=c))+?\\d$/ms",
+    b"T.L;Engine:81-255,Target:0;(0&1|2)>1,2;aabb;ccdd;1(<<0x4#hle2#<12)",
+]
 BYTES = b":;*?,-(){}[]|!&=<>#/$%0123456789abcdefABFLWSEP+ ixg"
 WORDS = [b"{5}", b"{1-2}", b"*", b"??", b"(aa|bb)", b"!(aa)", b"(B)", b"[1-2]", b":51", b"::i"]
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support import HANG
 from tests.unit.sigdb.clamav.engine import (
     MD5,
     NONE,
@@ -15,12 +17,15 @@ from tests.unit.sigdb.clamav.engine import (
     SHA256,
     SIZE,
     TWO,
+    changes,
     predicted,
     scan,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.unit.sigdb.clamav.engine import Database
 
 
 def _hdb(name: bytes, tail: bytes = b"") -> bytes:
@@ -87,6 +92,18 @@ CASES = {
     "bare entry as long as the one before, loose": (
         {"a.ign2": b"T.Two:" + WRONG + b"\nT.One\n", "b.ndb": _ndb(b"T.One")},
         REFUSED,
+    ),
+    "carriage returns overwrite an inherited md5, loose": (
+        {"a.ign2": b"T.One:" + WRONG + b"\r\nT.L1\r\n", "b.ndb": _ndb(b"T.One")},
+        REFUSED,
+    ),
+    "carriage returns overwrite an inherited md5, in a container": (
+        {"a.cud": [("a.ign2", b"T.One:" + WRONG + b"\r\nT.One\r\n"), ("b.ndb", _ndb(b"T.One"))]},
+        REFUSED,
+    ),
+    "an entry that ends with a blank": (
+        {"a.ndb": _ndb(b"T.One"), "a.ign2": b"T.One \n"},
+        {"T.One"},
     ),
     "longer bare entry in a container": (
         {"a.cud": [("a.ign2", b"T.X:" + WRONG + b"\nT.One\n"), ("b.ndb", _ndb(b"T.One"))]},
@@ -264,3 +281,36 @@ def test_phishing_signatures_when_they_are_not_wanted(tmp_path: Path) -> None:
     assert scan(tmp_path / "off", database, "--phishing-sigs=no") == {"T.C"}
     assert predicted(database, phishing="off") == {"T.C"}
     assert scan(tmp_path / "on", database) == predicted(database)
+
+
+TYPES = b"".join(b"0:0:aabb:x:CL_TYPE_ANY:CL_TYPE_%s\n" % kind for kind in (b"ZIP", b"PDF"))
+LONG_LOGIC = b"|".join([b"0"] * 9_000)
+REPEATED: dict[str, Database] = {
+    "one name ignored and defined": {
+        "a.ign2": b"T\n" * 60_000,
+        "a.ndb": b"T:0:*:" + ONE + b"\n" + b"T:0:*:aabbcc\n" * 60_000,
+    },
+    "ignore lists between signatures": {
+        "a.cud": [
+            part
+            for number in range(2_000)
+            for part in (
+                (f"{number}.ign2", b"T.%d\n" % number * 40),
+                (f"{number}.cdb", b"T.%d:CL_TYPE_ZIP:*:*:*:*:*:*:*:*\n" % number),
+            )
+        ]
+    },
+    "file types of one magic": {"a.ftm": TYPES * 1_900},
+    "long expressions": {
+        "a.ldb": b"".join(b"T%d;Target:0;%s;aabbcc\n" % (n, LONG_LOGIC) for n in range(99))
+    },
+}
+
+
+@pytest.mark.parametrize("case", REPEATED)
+def test_repetition_without_end_takes_no_time_without_end(case: str) -> None:
+    database = REPEATED[case]
+    start = time.process_time()
+    changes(database, {**database, "b.ign2": b"Q\n"})
+    changes(database, {"b.ldb": b"".join(b"T%d;Target:0;0;aabbcc\n" % n for n in range(99))})
+    assert time.process_time() - start < HANG

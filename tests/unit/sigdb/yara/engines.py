@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
 import yara
+import yara_x
 
 from tests.unit.sigdb.yara import ruleset
 from verifier.sigdb.base import Change, Family, File
@@ -15,7 +17,7 @@ from verifier.sigdb.difference import compare
 from verifier.sigdb.yarc import FAMILY as YARC
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
     from pathlib import Path
 
 NO_OPTIONS: dict[str, tuple[str, ...]] = {}
@@ -50,6 +52,21 @@ def yarac(folder: Path, texts: Mapping[str, str], *options: str) -> bytes:
     out = folder / "out.yarc"
     subprocess.run(["yarac", "-w", *options, *arguments, out], check=True, capture_output=True)
     return out.read_bytes()
+
+
+def yara_x_rules(
+    texts: Mapping[str, str] | Sequence[tuple[str, str]], **variables: object
+) -> bytes:
+    """Compiled by YARA-X (PyPI yara-x): text by namespace, or with one that comes again."""
+    compiler = yara_x.Compiler(relaxed_re_syntax=True)
+    for name, value in variables.items():
+        compiler.define_global(name, value)
+    for namespace, text in texts.items() if isinstance(texts, Mapping) else texts:
+        compiler.new_namespace(namespace)
+        compiler.add_source(text.replace("entrypoint", "filesize"))  # which it has no longer
+    out = io.BytesIO()
+    compiler.build().serialize_into(out)
+    return out.getvalue()
 
 
 def changes(family: Family, rebuilt: bytes, shipped: bytes, name: str = "rules") -> list[Change]:

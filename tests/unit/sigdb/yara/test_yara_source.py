@@ -270,3 +270,49 @@ def _quick(text: str) -> None:
         records(text)
     FAMILY.accepts("x.yar", memoryview(text.encode("latin-1")))
     assert time.process_time() - started < HANG, text[:100]
+
+
+REFERENCES = (
+    "$a", "$ab", "#a > 1", "@a == 0", "!ab == 3", "any of them", "all of ($a*)", "1 of ($b*,$a)",
+    "any of ($*)", "for all of them : ($ at 0)", "for any of ($a*) : (# > 0)", "true", "$_x",
+    "for any i in (1..#b) : (@b[i] == 1)", "$b in (0..9)", "2 of ($b1,$b)", "any of ($c*)",
+    "$zz", "for any of ($a) : (!0 == 1)", "any of ($_*)", "all of ($ab*)", "none of them",
+)  # fmt: skip
+
+
+def test_strings_are_named_as_the_compiler_wants_it() -> None:
+    """It refuses a whole file for one rule that names too few strings, or too many."""
+    dice = random.Random(3)
+    taken = 0
+    for _ in range(1_500):
+        names = dice.sample(("$a", "$ab", "$_x", "$", "$b", "$b1", "$"), dice.randint(0, 5))
+        strings = " ".join(f'{name} = "text{place}"' for place, name in enumerate(names))
+        parts = dice.sample(REFERENCES, dice.randint(1, 4))
+        text = f"rule r {{ {'strings: ' + strings if names else ''} condition: "
+        text += dice.choice((" and ", " or ")).join(parts) + " }"
+        compiles = True
+        try:
+            yara.compile(source=text)
+        except yara.Error:
+            compiles = False
+        try:
+            records(text)
+        except ParseError:
+            assert not compiles, text
+        else:
+            assert compiles, text
+            taken += 1
+    assert taken > 100
+
+
+def test_strings_without_end_take_no_time_without_end() -> None:
+    strings = " ".join(f'$ = "s{number}"' for number in range(50_000))
+    wild = " or ".join(f"any of ($a{number}*)" for number in range(20_000))
+    start = time.process_time()
+    for text in (
+        f"rule a {{ strings: {strings} condition: any of them }}",
+        f'rule a {{ strings: $a = "x" condition: {wild} }}',
+    ):
+        with pytest.raises(ParseError):
+            records(text)
+    assert time.process_time() - start < HANG

@@ -1,0 +1,1 @@
+"""Signed evidence: statements about a report, quorum, journal, bundle."""
