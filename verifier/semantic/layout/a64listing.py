@@ -17,7 +17,7 @@ _TARGET = re.compile(r"#(0x[0-9a-f]+|\d+)$")
 _PC = ("b", "bl", "cbz", "cbnz", "tbz", "tbnz", "adr")
 _WORD = 4
 
-Texts = tuple[str, str, str, str, str, int | None]
+Texts = tuple[str, str, str, str, str, int | None, int]
 """The parts of a `Line`, in its order."""
 
 
@@ -53,11 +53,11 @@ def lines(
             what, label = ("a page",) * 2 if kind == Kind.PAGE else name(target)
             token, shown, bare = (_with(operands, each) for each in (what, label, "→"))
             texts = (f"{mnemonic} {each}" for each in (token, shown))
-            found.append((*texts, mnemonic, operands, f"{mnemonic} {bare}", target))
+            found.append((*texts, mnemonic, operands, f"{mnemonic} {bare}", target, at))
             continue
         inside = _inner(mnemonic, operands, labels, span)
         text = f"{mnemonic} {_with(operands, inside) if inside else operands}"
-        found.append((text, text, mnemonic, operands, text, None))
+        found.append((text, text, mnemonic, operands, text, None, at))
     return found
 
 

@@ -25,6 +25,7 @@ _READS = {"cmp", "cmn", "tst", "ccmp", "ccmn", "cbz", "cbnz", "tbz", "tbnz", "br
 _KEEPS = {"movk", "bfi", "bfxil", "bfm", "bfc", "pacia", "pacib", "pacda", "pacdb", "paciza",
           "pacizb", "pacdza", "pacdzb", "autia", "autib", "autda", "autdb", "autiza", "autizb",
           "autdza", "autdzb", "xpaci", "xpacd"}  # fmt: skip
+_ADR, _IMM12 = 0x60FFFFE0, 0x003FFC00  # fields of numbers
 _IP = 0x30000  # x16 and x17
 _TOUCHED = dict.fromkeys(("pacia1716", "pacib1716", "autia1716", "autib1716"), (_IP, _IP))
 _TOUCHED |= dict.fromkeys(("svc", "hvc", "smc"), (_ALL, _ALL)) | {"bl": (0, 1 << 30)}
@@ -89,36 +90,35 @@ class _Sweep:
         self.flows.append(flow)
         if flow == Flow.JUMPS_FAR:
             self.indirect.append(at)
-        field = 0
-        literal = name in ("ldr", "ldrsw", "prfm") and "[" not in operands
-        if kind or literal or name == "adr":
-            kind = kind or (Kind.ACCESS if literal else Kind.TAKEN)
-            found = _TARGET.search(operands)
-            target = int(found[1], 0) if found else -1
-            target = target - (1 << 64) if target >> 63 else target
-            if not found or target < 0:
-                self.bad.append(at)
-            else:
-                self.rows.append((at, 4, kind, target, 0))
-            field = _field(name)
+        field = self._reference(at, name, operands, kind)
         page, base, offset, taken = -1, -1, 0, 0
         if name == "adrp" and (found := _TARGET.search(operands)):
             page = int(found[1], 0)
-            page, field = (-1 if page >> 63 else page), (0 if page >> 63 else 0x60FFFFE0)
+            page, field = (-1 if page >> 63 else page), (0 if page >> 63 else _ADR)
         elif name == "add" and (found := _SUM.match(operands)) and found[3]:
             base, offset, taken = _number(found[1], found[2]), int(found[3], 0), 1
         elif name in _SCALED and (found := _FIELD.search(operands)):
             base, offset = _number(found[1], found[2]), int(found[3] or "0", 0)
-        if base >= 0:
-            field = 0x003FFC00
-        self.normal.append(word & ~field)
+        self.normal.append(word & ~(field if base < 0 else _IMM12))
         if word not in self._known:
             self._known[word] = _touched(name, operands, word)
-        uses, defs = self._known[word]
-        for column, value in zip(
-            self.columns, (uses, defs, page, base, offset, taken), strict=True
-        ):
+        row = (*self._known[word], page, base, offset, taken)
+        for column, value in zip(self.columns, row, strict=True):
             column.append(value)
+
+    def _reference(self, at: int, name: str, operands: str, kind: int) -> int:
+        """Note a branch, an `adr` or a literal; returns the bits that hold its distance."""
+        literal = name in ("ldr", "ldrsw", "prfm") and "[" not in operands
+        if not (kind or literal or name == "adr"):
+            return 0
+        kind = kind or (Kind.ACCESS if literal else Kind.TAKEN)
+        found = _TARGET.search(operands)
+        target = int(found[1], 0) if found else -1
+        if target < 0 or target >> 63:
+            self.bad.append(at)
+        else:
+            self.rows.append((at, 4, kind, target, 0))
+        return _field(name)
 
     def _unknown(self, at: int, word: int, group: int) -> None:
         """What is no instruction, or one that only its fields are known of."""
@@ -150,7 +150,7 @@ def _field(name: str) -> int:
         return 0x03FFFFFF
     if name in ("tbz", "tbnz"):
         return 0x0007FFE0
-    return 0x60FFFFE0 if name == "adr" else 0x00FFFFE0
+    return _ADR if name == "adr" else 0x00FFFFE0
 
 
 def _fields(word: int) -> int:
@@ -170,6 +170,8 @@ def _set(text: str) -> int:
 
 def _touched(name: str, operands: str, word: int) -> tuple[int, int]:
     """(registers read, registers written) as bit sets."""
+    if name == "hint":  # one that has no name yet
+        return (_IP, _IP) if word & 0xF00 in (0x100, 0x500) else (0, 0)
     if name in _TOUCHED:
         return _TOUCHED[name]
     if name in _CALLS:

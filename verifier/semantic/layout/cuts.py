@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from verifier.semantic.layout.begins import Begins
 from verifier.semantic.layout.x86 import Flow
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def judge(
     assumptions: list[str] = []
     starts = [set(image.starts.tolist()) for image in (one, other)]
     symbols = _Objects(one), _Objects(other)
+    known = Begins(one), Begins(other)
     loose: dict[str, int] = {}
     for extent in extents:
         piece, twin = one.piece_at(extent.a), other.piece_at(extent.b)
@@ -57,6 +59,8 @@ def judge(
             faults.append(f"{piece.name} is cut, and its order is its meaning.")
         elif piece.code:
             faults += _code(one, other, extent, starts)
+        elif not piece.made and not (known[0].at(extent.a, piece) and known[1].at(extent.b, twin)):
+            faults.append(f"{piece.name} is cut at {extent.a:#x}, where nothing begins.")
         elif not piece.made and not (
             symbols[0].begins(extent.a, piece)
             and symbols[1].begins(extent.b, twin)

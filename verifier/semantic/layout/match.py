@@ -91,7 +91,8 @@ class Match:
             grown = self._data_round()
             if not grown and not self._leftovers(exact=True) and not self._leftovers(exact=False):
                 break
-        self.extents = [*self._code_extents(), *stretches.of_data(self.one, self.other, self.data)]
+        data = stretches.of_data(self.one, self.other, self.data, final=True)
+        self.extents = [*self._code_extents(), *data]
         return sorted(self.extents)
 
     def pair(self, a: int, b: int) -> None:

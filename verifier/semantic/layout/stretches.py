@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from verifier.semantic.layout.begins import Begins
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from verifier.semantic.layout.program import Piece
 
 _BLOCK = 1 << 16
+_Known = tuple[Begins, Begins]
+_ALIGNED = 64  # bytes that alignment may leave between two objects
 
 
 class Extent(NamedTuple):
@@ -60,8 +64,11 @@ def _same_padding(one: Assembled, other: Assembled, at: int, a: int, b: int) -> 
     )
 
 
-def of_data(one: Assembled, other: Assembled, anchors: dict[int, int]) -> list[Extent]:
-    """Extents of all mapped pieces that are not code."""
+def of_data(
+    one: Assembled, other: Assembled, anchors: dict[int, int], *, final: bool = False
+) -> list[Extent]:
+    """Extents of all mapped pieces that are not code; when `final`, without padding before them."""
+    known = (Begins(one), Begins(other)) if final else None
     twins = {piece.name: piece for piece in other.program.pieces}
     ordered = sorted(anchors.items())
     keys = [a for a, _b in ordered]
@@ -76,14 +83,19 @@ def of_data(one: Assembled, other: Assembled, anchors: dict[int, int]) -> list[E
             if piece.size == twin.size:
                 found.append(Extent(piece.address, twin.address, piece.size))
             continue
-        found += _piece(one, other, piece, twin, mine)
+        found += _piece(one, other, (piece, twin), mine, known)
     return found
 
 
 def _piece(
-    one: Assembled, other: Assembled, piece: Piece, twin: Piece, anchors: list[tuple[int, int]]
+    one: Assembled,
+    other: Assembled,
+    pieces: tuple[Piece, Piece],
+    anchors: list[tuple[int, int]],
+    known: _Known | None,
 ) -> list[Extent]:
     """Runs of anchors that moved together, extended over equal bytes to both sides."""
+    piece, twin = pieces
     in_order = {b: index for index, (_a, b) in enumerate(sorted(anchors, key=lambda row: row[1]))}
     runs: list[tuple[int, int]] = []
     for (a, b), (c, d) in pairwise([(-1, -1), *anchors]):
@@ -105,6 +117,8 @@ def _piece(
         result.append([a, b, _equal(mine, theirs, x, y, room)])
     if mine is not None and theirs is not None:
         _backward(piece, twin, mine, theirs, result)
+        if known is not None:
+            _trim(known, (piece, twin), result)
         result += _orphans(piece, twin, mine, theirs, result)
     else:
         _first(piece, twin, result)
@@ -132,6 +146,19 @@ def _backward(piece: Piece, twin: Piece, mine: bytes, theirs: bytes, rows: list[
             x, y, room = x - 1, y - 1, room - 1
             row[0], row[1], row[2] = row[0] - 1, row[1] - 1, row[2] + 1
         end = a + length
+
+
+def _trim(known: _Known, pieces: tuple[Piece, Piece], rows: list[list[int]]) -> None:
+    """Zeros before where something begins in both images are padding, and no part of it."""
+    for row in rows:
+        a, b, length = row
+        if known[0].at(a, pieces[0]) and known[1].at(b, pieces[1]):
+            continue
+        zeros = known[0].zeros(a, pieces[0], min(_ALIGNED, length))
+        for step in range(1, zeros + 1):
+            if known[0].told(a + step) and known[1].told(b + step):
+                row[:] = a + step, b + step, length - step
+                break
 
 
 def _orphans(
