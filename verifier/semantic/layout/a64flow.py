@@ -30,6 +30,7 @@ SAVED = range(19, 29)  # registers that a called function keeps (AAPCS64, 6.1.1)
 _PLAIN = (Flow.NEXT, Flow.BRANCHES, Flow.CALLS, Flow.PADS)
 _BACK = 48  # instructions that are searched for what a jump's register is made of
 _ENTRIES_MOST = 65_536
+_DEEP = 16  # calls within calls
 _WAY_MOST = 1 << 16  # words that a value is followed over
 
 
@@ -185,24 +186,28 @@ class Graph:
         """
         if register in SAVED or register == 29 or register >= STACK:
             return False
-        target = self.calls.get(index)
+        return bool(self._written(self.calls.get(index), 0) >> register & 1)
+
+    def _written(self, target: int | None, depth: int) -> int:
+        """Registers that a function writes, as far as is known for sure; all where it is foreign.
+
+        In a circle of calls, and deep down, none: then a value is followed where it may be dead.
+        """
         if target is None or not self.inside(target):
-            return True
+            return -1
         first = (target - self.base) // WORD
         if first not in self._kept:
+            if depth > _DEEP:
+                return 0
+            self._kept[first] = 0
             start, end = self.function(first)
             written = 0
             for place in range(start, end):
                 written |= self.defs[place]
-                far = self.flows[place] in (Flow.CALLS, Flow.JUMPS_FAR)
-                far |= self.flows[place] == Flow.ENDS and any(
-                    not start <= each < end for each in self.out.get(place, ())
-                )
-                if far:
-                    written = -1
-                    break
+                if self.flows[place] == Flow.CALLS:
+                    written |= self._written(self.calls.get(place), depth + 1)
             self._kept[first] = written
-        return bool(self._kept[first] >> register & 1)
+        return self._kept[first]
 
     def _land(self, span: tuple[int, int], pad: int) -> None:
         if not self.inside(pad):

@@ -34,6 +34,7 @@ class Assembled:
     doubts: list[str]
     indirect: list[int] = field(default_factory=list)
     islands: list[islands.Island] = field(default_factory=list)
+    tables: list[tuple[int, int]] = field(default_factory=list)  # (address, length), never cut
     _order: list[tuple[int, Piece]] = field(default_factory=list)
 
     def piece_at(self, address: int) -> Piece | None:
@@ -84,6 +85,7 @@ def assemble(program: Program, decode: Decode) -> Assembled:
     indirect = [at for code in codes for at in code.indirect]
     image = Assembled(program, starts, instructions, flows, slots_of(rows), {}, doubts, indirect)
     image.islands = data
+    image.tables = [table for code in codes for table in code.tables]
     image.doubts += [doubt for code in codes for doubt in code.doubts]
     if program.machine != "aarch64" and (words := tables.jump_tables(image)):
         image.slots = slots_of([*_rows(image.slots), *words])

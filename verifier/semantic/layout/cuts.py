@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from verifier.semantic.layout.program import Piece
     from verifier.semantic.layout.stretches import Extent
 
+# Where compilers reach one object by its distance from another one (section anchors), a symbol's
+# end is no proof that nothing walks over it.
+_ANCHORED = {"aarch64"}
 _ALIGNED = 64  # bytes that alignment may leave between two objects
 
 
@@ -62,7 +65,8 @@ def judge(
         elif not piece.made and not (known[0].at(extent.a, piece) and known[1].at(extent.b, twin)):
             faults.append(f"{piece.name} is cut at {extent.a:#x}, where nothing begins.")
         elif not piece.made and not (
-            symbols[0].begins(extent.a, piece)
+            (one.program.machine not in _ANCHORED or extent.length == piece.size == twin.size)
+            and symbols[0].begins(extent.a, piece)
             and symbols[1].begins(extent.b, twin)
             and symbols[0].ends(extent.a + extent.length, piece)
             and symbols[1].ends(extent.b + extent.length, twin)
@@ -70,6 +74,8 @@ def judge(
             loose[piece.name] = loose.get(piece.name, 0) + 1
     assumptions += [
         f"{count} cuts in {name} stand between objects: no symbol of both images says so."
+        if one.program.machine not in _ANCHORED
+        else f"{count} cuts in {name} stand between objects that no code reaches from one another."
         for name, count in loose.items()
     ]
     return faults, assumptions

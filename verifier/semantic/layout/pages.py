@@ -49,6 +49,7 @@ class _Pages:
         self.targets: dict[int, int] = {}  # of a partner, by its index
         self.rows: list[Row] = []
         self.doubts: list[str] = []
+        self.tables: list[tuple[int, int]] = []
         self._judged: dict[tuple[int, int], int | None] = {}
 
     def run(self) -> Code:
@@ -67,7 +68,11 @@ class _Pages:
         for index, target in self.targets.items():
             kind = Kind.TAKEN if self.taken[index] else Kind.ACCESS
             self.rows.append((self._at(index), WORD, int(kind), target, 0))
-        return self.code._replace(fixed=tuple(self.rows), doubts=(*self.code.doubts, *self.doubts))
+        return self.code._replace(
+            fixed=tuple(self.rows),
+            doubts=(*self.code.doubts, *self.doubts),
+            tables=tuple(self.tables),
+        )
 
     def _at(self, index: int) -> int:
         return self.graph.base + WORD * index
@@ -199,6 +204,7 @@ class _Pages:
             self._odd(self._at(table.jump))
         for target in sorted(set(targets)):
             self.graph.link(table.jump, target)
+        self.tables.append((address, table.size * len(targets)))
         if table.base is None:
             self.rows += [
                 (address + table.size * at, table.size, int(Kind.TABLE), self._at(target), 0)

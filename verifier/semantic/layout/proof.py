@@ -68,6 +68,7 @@ class _Judge:
         if self.faults or not self._tiled() or not self._same_bytes():
             return
         self._slots()
+        self._tables()
         self._facts()
         found, assumed = cuts.judge(self.one, self.other, self.extents)
         self.faults += found
@@ -172,6 +173,12 @@ class _Judge:
             )
             if texts[0] != texts[1] or mine.target[index] != wanted[index]:
                 self._misses(index, f"{texts[0]!r} became {texts[1]!r}")
+
+    def _tables(self) -> None:
+        """Jump tables without slots: distances that are read from their start on."""
+        for address, length in self.one.tables:
+            if length and self.map.extent(address) != self.map.extent(address + length - 1):
+                self.faults.append(f"The jump table at {address:#x} is cut.")
 
     def _target(self, index: int, target: int, wanted: int) -> None:
         """A target that no extent sends where it should go: an edge, or an assumption, or wrong."""

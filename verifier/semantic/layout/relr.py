@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ def slots(data: Buffer, section: Section, program: Program) -> list[tuple[int, i
         else:
             places += [following + 8 * bit for bit in range(63) if word >> bit + 1 & 1]
             following += 63 * 8
-    if _packed(places) != words:
+    if _packed(places) != words or any(a >= b for a, b in itertools.pairwise(places)):
         raise ParseError(f"{section.label} is not packed as linkers do it", section.offset)
     rows: list[tuple[int, int, int, int, int]] = []
     for at in places:

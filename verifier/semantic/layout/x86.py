@@ -56,6 +56,7 @@ class Code(NamedTuple):
     registers: Registers | None = None
     fixed: tuple[tuple[int, int, int, int, int], ...] = ()  # slots even inside their own atom
     doubts: tuple[str, ...] = ()
+    tables: tuple[tuple[int, int], ...] = ()  # (address, length) of jump tables without slots
 
 
 def decode(data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:
