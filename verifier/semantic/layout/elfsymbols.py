@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _OBJECT, _FUNC, _SECTION, _TLS, _IFUNC = 1, 2, 3, 6, 10
 _RELR = 19
+_LINKED = (b"_DYNAMIC", b"_GLOBAL_OFFSET_TABLE_")  # addresses, though ld calls them absolute
 _UNDEFINED, _RESERVED = 0, 0xFF00
 _SYMBOL = struct.Struct("<IBBHQQ")
 _RELA = struct.Struct("<QQq")
@@ -67,7 +68,7 @@ def _table(
         placed = _UNDEFINED < where < _RESERVED and kind != _TLS
         if where < _RESERVED and where >= len(image.sections):
             raise ParseError("A symbol names a section that does not exist", section.offset)
-        place: object = Address(value) if placed else value
+        place: object = Address(value) if placed or text in _LINKED else value
         home = image.sections[where].label if where < _RESERVED else where
         if kind == _SECTION:
             place = value == image.sections[where].addr or Address(value)

@@ -204,7 +204,7 @@ class _Pages:
             self._odd(self._at(table.jump))
         for target in sorted(set(targets)):
             self.graph.link(table.jump, target)
-        self.tables.append((address, table.size * len(targets)))
+        self.tables.append((address, table.size * table.entries))  # an unknown end is not demanded
         if table.base is None:
             self.rows += [
                 (address + table.size * at, table.size, int(Kind.TABLE), self._at(target), 0)
