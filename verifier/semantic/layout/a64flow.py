@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from verifier.errors import ParseError
-from verifier.semantic.layout import a64copies, frames
+from verifier.semantic.layout import a64copies, a64stubs, frames
 from verifier.semantic.layout.a64copies import STACK
 from verifier.semantic.layout.program import Address, Kind
 from verifier.semantic.layout.x86 import Flow
@@ -80,9 +80,11 @@ class Graph:
             {at for at in program.starts.tolist() if self.inside(at)}
             | {at for at in self.calls.values() if self.inside(at)}
         )
-        # No call returns to where exceptions land, or to the end of its function.
+        # No call returns to where exceptions land, or to the end of its function; some never do.
         ends = {start + size for start, size in program.sizes.items() if size}
         self.last = {(at - self.base) // WORD for at in ends if self.inside(at)}
+        final = a64stubs.final(program)
+        self.last |= {index + 1 for index, target in self.calls.items() if target in final}
         for one, two in _landings(program):
             self._land(one, two)
         self._kept: dict[int, int] = {}
