@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from functools import cache
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from tests import realfiles
@@ -67,3 +68,63 @@ def zlib(
         _run(command, objects)
 
     return (realfiles.made("a64-zlib", out, link) / "libz.so").read_bytes()
+
+
+_SHAPES = """
+#include <stdexcept>
+#include <string>
+struct Odd : std::runtime_error { using std::runtime_error::runtime_error; };
+struct Shape { virtual ~Shape() {} virtual int area() const = 0; };
+struct Square : Shape {
+  int a; Square(int x) : a(x) {}
+  int area() const override { if (a < 0) throw Odd("negative"); return a * a; }
+};
+Shape *square(int n) { return new Square(n); }
+extern int calls;
+int total(Shape *one, Shape *other) {
+  try { calls++; return one->area() + other->area(); }
+  catch (Odd &odd) { calls += 2; return odd.what()[0]; }
+  catch (std::string &text) { return text.size() + calls; }
+}
+"""
+_MAIN = """
+#include <cstdio>
+#include <cstdlib>
+struct Shape;
+extern Shape *square(int); extern int total(Shape *, Shape *);
+int calls; static thread_local int depth = 3; static int table[300]; static int *ends = table + 300;
+static const char *names[] = {"one", "two", "three", "four"};
+static int kind(const char *text, int n) {
+  switch (text[0]) {
+    case 'a': return n * 3; case 'b': puts("b"); return 7; case 'c': return calls;
+    case 'd': abort();
+    case 'e': return depth++; case 'f': puts(names[n & 3]); return 2; case 'g': return n - 9;
+    case 'h': return table[n]; case 'i': return n ^ 5; default: exit(n);
+  }
+}
+int main(int count, char **texts) {
+  int sum = 0;
+  for (int n = 0; n < count; n++) sum += kind(texts[n], n) + total(square(n), square(-n));
+  for (int *at = table; at != ends; at++) sum += *at;
+  return sum;
+}
+"""
+_FILL = 'extern "C" const char *filler(int n) { return n ? "some text" : "another text"; }'
+
+
+@cache
+def shapes(*, backwards: bool = False, stripped: bool = False) -> bytes:
+    """An executable in C++ with exceptions, virtual functions, a switch, and thread-local data."""
+    files = {"shapes": _SHAPES, "main": _MAIN, "fill": _FILL}
+
+    def build(where: Path) -> None:
+        for name, text in files.items():
+            (where / f"{name}.cc").write_text(text)
+            _run(["aarch64-linux-gnu-g++", "-O2", "-fPIE", "-c", f"{name}.cc"], where)
+        order = [f"{name}.o" for name in files]
+        command = ["aarch64-linux-gnu-g++", "-pie", "-Wl,--build-id=none", "-o", "out"]
+        command += ["-s"] if stripped else []
+        _run([*command, *(order[::-1] if backwards else order)], where)
+
+    text = repr((files, backwards, stripped)).encode()
+    return (realfiles.made("a64-shapes", sha256(text).hexdigest(), build) / "out").read_bytes()

@@ -52,6 +52,15 @@ def test_objects_in_another_order_are_one_program(
     assert not fault
 
 
+@pytest.mark.parametrize("stripped", [False, True])
+def test_a_program_with_exceptions_in_another_order(stripped: bool) -> None:
+    one, other = (a64builds.shapes(backwards=each, stripped=stripped) for each in (False, True))
+    found = _explained(one, other)
+    assert found.finding.total, found.notes
+    saved = {"format": "elf", "map": encode.encode(found.extents)}
+    assert not recheck.judge(saved, memoryview(other), memoryview(one), ())[0]
+
+
 @pytest.mark.parametrize("backwards", [False, True])
 @pytest.mark.parametrize("stripped", [False, True])
 def test_exactly_the_changed_function_is_told(stripped: bool, backwards: bool) -> None:
