@@ -52,7 +52,7 @@ def _slot(piece: Piece, start: int) -> int:
             distance -= (distance >> 20) << 21
             page = (start + 4 * number >> 12 << 12) + (distance << 12)
         elif word & 0xFFC003FF == 0xF9400211 and page >= 0:
-            return page + (word >> 10 & 0xFFF) * 8
+            return int(page + (word >> 10 & 0xFFF) * 8)
     return -1
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _RIP = re.compile(r"\[(?:[c-gs]s:)?rip(?: ([+-]) (0x[0-9a-f]+|\d+))?\]")
+_IDLE = re.compile(r"^(e[a-ds][xpi]), (?:[c-gs]s:)?(?:dword ptr )?\[\1\]$")
 _PREFIXES = ("bnd ", "notrack ", "rep ", "repne ", "repz ", "repnz ", "lock ")
 _ENDS = {"ret", "retf", "iretq", "iretd", "iret", "hlt", "ud0", "ud1", "ud2", "sysret", "sysexit",
          "sysretq", "sysexitq", "retfq"}  # fmt: skip
@@ -67,6 +68,8 @@ class _Sweep:
         for prefix in _PREFIXES:
             name = name.removeprefix(prefix)
         flow, branch = _nature(name)
+        if name == "lea" and _IDLE.search(operands):
+            flow = Flow.PADS
         direct = branch and operands.startswith("0x")
         if name == "jmp" and not direct:
             flow = Flow.JUMPS_FAR

@@ -48,6 +48,7 @@ class Cursor:
         self.base = piece.address
         self.at = at  # offset in the piece
         self.end = min(end, len(self.data))
+        self.word = 8  # bytes of a plain pointer
 
     def take(self, size: int) -> bytes:
         """The next bytes."""
@@ -94,11 +95,12 @@ class Cursor:
                 f"Pointers of the unwind table have the encoding {encoding:#x}", self.at
             )
         size, signed = _FIXED[encoding & 0x0F]
+        size = size if encoding & 0x0F else self.word
         value = self.number(size, signed=signed)
         return value + place if value and encoding & 0x70 == _PCREL else value
 
 
-def frames(piece: Piece) -> tuple[list[Frame], list[Fact]]:
+def frames(piece: Piece, word: int = 8) -> tuple[list[Frame], list[Fact]]:
     """All functions that `.eh_frame` describes, and what it says as facts.
 
     Raises:
@@ -110,6 +112,7 @@ def frames(piece: Piece) -> tuple[list[Frame], list[Fact]]:
     at, size = 0, piece.size
     while at + 4 <= size:
         cursor = Cursor(piece, at, size)
+        cursor.word = word
         length = cursor.number(4)
         if length == 0:
             if any(bytes(cursor.data[cursor.at : size])):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from verifier.semantic.layout.stretches import Extent
 
 NOWHERE = -1
+_MARGIN = 16  # bytes behind an empty list that code names, and does not read
 _NEAR = 1 << 16  # bytes that a biased base may lie before its object
 
 
@@ -26,6 +27,11 @@ class Mapping:
         self._twins = {piece.name: piece for piece in other.program.pieces}
         self._ends = {piece.end: piece for piece in one.program.pieces}
         self._starts = {piece.address: piece for piece in one.program.pieces}
+        self._images = one, other
+        self._first = [
+            min((piece.address for piece in image.program.pieces), default=0)
+            for image in (one, other)
+        ]
         self._marks = one.program.marks
         self._places = {name: place for place, name in other.program.marks.items()}
 
@@ -56,6 +62,18 @@ class Mapping:
             found.add(0)  # the image itself
         if (mark := self._marks.get(address)) and mark in self._places:
             found.add(self._places[mark])
+        return found
+
+    def margin(self, address: int) -> set[int]:
+        """Where an address of a PE image goes that lies in the headers, or just after a section."""
+        one, twin = self._images
+        if not one.program.relative or one.piece_at(address) is not None:
+            return set()
+        found = {address} if address < min(self._first) else set()
+        for piece in one.program.pieces:
+            if piece.end < address < piece.end + _MARGIN and piece.name in self._twins:
+                there = self._twins[piece.name].end + address - piece.end
+                found |= {there} if twin.piece_at(there) is None else set()
         return found
 
     def unmapped(self, start: int, size: int, shift: int) -> bool:

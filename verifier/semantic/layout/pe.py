@@ -67,6 +67,7 @@ def _fill(data: Buffer, image: Image, program: Program) -> None:
     pepseudo.split(program, rows)
     starts = set(pesymbols.names(data, image, program))
     rows += peframes.rows(data, image, program, starts)
+    peframes.unwinding(program, rows, starts)
     for piece in program.pieces:
         if piece.code and piece.content:
             starts.add(piece.address)
@@ -179,7 +180,9 @@ def _piece(data: Buffer, image: Image, section: Section) -> Piece:
         size,
         stored,
         code=bool(section.flags & _EXECUTE),
-        content=section.address not in told and not debug,
+        content=section.address not in told
+        and not debug
+        and not (section.label in peframes.UNWINDING and image.machine == peframes.I386),
         whole=section.label in _WHOLE,
         made=section.label == ".idata",
     )

@@ -6,16 +6,20 @@ import struct
 from typing import TYPE_CHECKING
 
 from verifier.errors import ParseError
-from verifier.semantic.layout.frames import type_slots
+from verifier.semantic.layout.frames import frames, type_slots
 from verifier.semantic.layout.petables import whole
 from verifier.semantic.layout.program import Address, Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from verifier.content import Buffer
     from verifier.formats.pe.headers import Image
     from verifier.semantic.layout.petables import Row
-    from verifier.semantic.layout.program import Program
+    from verifier.semantic.layout.program import Piece, Program
 
+UNWINDING = (".eh_frame", ".eh_fram")  # linkers cut names at eight bytes in stripped images
+I386 = 0x14C  # the machine of 32-bit images
 _HANDLERS, _CHAINED = 3, 4
 _SCOPES_MOST = 256
 
@@ -87,3 +91,51 @@ def _handled(program: Program, at: int) -> list[Row]:
         if value > 1:
             found.append((place, 4, int(Kind.POINTER), value, 0))
     return found
+
+
+def unwinding(program: Program, rows: list[Row], starts: set[int]) -> None:
+    """The `.eh_frame` of 32-bit images, as DWARF unwinding reads it: facts and starts of code.
+
+    The runtime is told where the table begins; it may leave out what stands before.
+    """
+    piece = next((each for each in program.pieces if each.name in UNWINDING), None)
+    if program.machine != "x86" or piece is None or piece.data is None:
+        return
+    if any(piece.address <= row[0] < piece.end for row in rows):
+        program.doubts.append("The unwind table holds addresses that the loader rebases.")
+        return
+    for number, part in enumerate(_parts(piece)):
+        found, facts = frames(part, 4)
+        program.facts += [(*fact, number) for fact in facts]
+        for frame in found:
+            starts.add(frame.begin)
+            program.sizes.setdefault(frame.begin, frame.size)
+            if frame.table:
+                program.doubts.append("Exception tables of 32-bit images are not decided.")
+                return
+    for place in sorted({row[3] for row in rows if piece.address < row[3] < piece.end}):
+        before = piece._replace(size=place - piece.address)
+        earlier = tuple(
+            Address(frame.begin) for part in _parts(before) for frame in frames(part, 4)[0]
+        )
+        program.marks[place] = f"the unwind table after {len(earlier)} functions"
+        program.facts.append(("unwinding before", *earlier))
+
+
+def _parts(piece: Piece) -> Iterator[Piece]:
+    """The tables between words of zero, each of which ends one: libraries bring more than one."""
+    data = bytes(piece.data or b"")[: piece.size]
+    start = at = 0
+    while at + 4 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "little")
+        at += 4 + length
+        if not length:
+            yield piece._replace(
+                address=piece.address + start, size=at - start, data=memoryview(data[start:at])
+            )
+            start = at
+    if at != len(data):
+        raise ParseError("An entry of the unwind table leaves it", start)
+    if start < at:
+        rest = memoryview(data[start:at])
+        yield piece._replace(address=piece.address + start, size=at - start, data=rest)

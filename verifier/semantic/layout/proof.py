@@ -183,6 +183,8 @@ class _Judge:
     def _target(self, index: int, target: int, wanted: int) -> None:
         """A target that no extent sends where it should go: an edge, or an assumption, or wrong."""
         outside = self.map.extent(target) == NOWHERE
+        if wanted in self.map.margin(target):
+            return
         if wanted in self.map.edge(target):
             if not outside:
                 self._assume(index, "the end of a section that is also the start of an object")

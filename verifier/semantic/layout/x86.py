@@ -64,7 +64,7 @@ def decode(data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:
     from iced_x86 import Decoder  # noqa: PLC0415 - only where code differs
 
     bits = 64 if machine == "x86-64" else 32
-    sweep = _Sweep()
+    sweep = _Sweep(bits)
     decoder = Decoder(bits, data, ip=base)
     for instruction in decoder:
         sweep.take(instruction, decoder)
@@ -83,7 +83,7 @@ def _anew(data: bytes, base: int, bits: int, atoms: list[int]) -> Code:
     """Decode atom by atom: the straight sweep lost step with where they begin."""
     from iced_x86 import Decoder  # noqa: PLC0415 - as above
 
-    sweep = _Sweep()
+    sweep = _Sweep(bits)
     cuts = sorted({base, *atoms, base + len(data)})
     for start, end in itertools.pairwise(cuts):
         decoder = Decoder(bits, data[start - base : end - base], ip=start)
@@ -93,7 +93,8 @@ def _anew(data: bytes, base: int, bits: int, atoms: list[int]) -> Code:
 
 
 class _Sweep:
-    def __init__(self) -> None:
+    def __init__(self, bits: int) -> None:
+        self.bits = bits
         self.starts: list[int] = []
         self.flows: list[int] = []
         self.rows: list[tuple[int, int, int, int, int]] = []
@@ -116,8 +117,11 @@ class _Sweep:
         code = instruction.code
         known = self._known.get(code)
         if known is None:
-            known = self._known[code] = _nature(instruction)
+            lea = self.bits == 32 and instruction.mnemonic == _lea()
+            known = self._known[code] = (Flow.NEXT, -1) if lea else _nature(instruction)
         flow, branch = known
+        if branch < 0:
+            flow, branch = Flow.PADS if _idle(instruction) else Flow.NEXT, 0
         self.flows.append(flow)
         if branch and (target := instruction.near_branch_target):
             if target >> 62:  # no address of an image: these bytes are data
@@ -147,6 +151,16 @@ def _lea() -> int:
     from iced_x86 import Mnemonic  # noqa: PLC0415 - as above
 
     return int(Mnemonic.LEA)
+
+
+def _idle(instruction: Instruction) -> bool:
+    """Whether a 32-bit lea writes a register's own value to it, as assemblers pad."""
+    from iced_x86 import Register  # noqa: PLC0415 - as above
+
+    same = instruction.op0_register == instruction.memory_base
+    plain = instruction.memory_index == Register.NONE and not instruction.memory_displacement
+    wide = Register.EAX <= instruction.op0_register <= Register.EDI
+    return bool(same and plain and wide)
 
 
 def _nature(instruction: Instruction) -> tuple[int, int]:

@@ -20,14 +20,14 @@ _OPTIONS = ("-O2", "-g0", "-fPIC", "-DHAVE_UNISTD_H", "-D_LARGEFILE64_SOURCE=1")
 LIBRARIES = "/usr/aarch64-linux-gnu/lib"
 
 
-def _run(command: list[str], directory: Path) -> None:
+def run(command: list[str], directory: Path) -> None:
     done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}:\n{done.stderr}"
 
 
 def _compiled(where: Path, changed: bool, options: tuple[str, ...]) -> None:
     fetched = realfiles.debian_source("zlib", VERSION)
-    _run(["dpkg-source", "--no-check", "-x", str(next(fetched.glob("*.dsc"))), "zlib"], where)
+    run(["dpkg-source", "--no-check", "-x", str(next(fetched.glob("*.dsc"))), "zlib"], where)
     tree = where / "zlib"
     shutil.copy(tree / "zconf.h.in", tree / "zconf.h")
     if changed:
@@ -37,7 +37,7 @@ def _compiled(where: Path, changed: bool, options: tuple[str, ...]) -> None:
         file.write_text(text.replace("strm->state->wrap != 2", "strm->state->wrap > 2"), "latin-1")
     for name in _SOURCES:
         command = ["aarch64-linux-gnu-gcc", *_OPTIONS, *options, "-c", f"{name}.c"]
-        _run([*command, "-o", str(where / f"{name}.o")], tree)
+        run([*command, "-o", str(where / f"{name}.o")], tree)
     shutil.rmtree(tree)
 
 
@@ -65,7 +65,7 @@ def zlib(
     def link(where: Path) -> None:
         command = ["aarch64-linux-gnu-gcc", "-shared", "-Wl,--build-id=none", *how]
         command += ["-o", str(where / "libz.so"), *(files[::-1] if backwards else files)]
-        _run(command, objects)
+        run(command, objects)
 
     return (realfiles.made("a64-zlib", out, link) / "libz.so").read_bytes()
 
@@ -120,11 +120,11 @@ def shapes(*, backwards: bool = False, stripped: bool = False) -> bytes:
     def build(where: Path) -> None:
         for name, text in files.items():
             (where / f"{name}.cc").write_text(text)
-            _run(["aarch64-linux-gnu-g++", "-O2", "-fPIE", "-c", f"{name}.cc"], where)
+            run(["aarch64-linux-gnu-g++", "-O2", "-fPIE", "-c", f"{name}.cc"], where)
         order = [f"{name}.o" for name in files]
         command = ["aarch64-linux-gnu-g++", "-pie", "-Wl,--build-id=none", "-o", "out"]
         command += ["-s"] if stripped else []
-        _run([*command, *(order[::-1] if backwards else order)], where)
+        run([*command, *(order[::-1] if backwards else order)], where)
 
     text = repr((files, backwards, stripped)).encode()
     return (realfiles.made("a64-shapes", sha256(text).hexdigest(), build) / "out").read_bytes()

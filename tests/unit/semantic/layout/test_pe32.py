@@ -1,0 +1,113 @@
+"""32-bit PE images: another order of objects and another image base make no other program."""
+
+from __future__ import annotations
+
+from functools import cache
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import realfiles
+from tests.unit.semantic.layout.a64builds import run
+from verifier.semantic.layout import capstone_x86, decoders, pe, proof, x86
+from verifier.semantic.layout.assembled import assemble
+from verifier.semantic.layout.match import Match
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LIST = """
+#include <stdio.h>
+static int table[40]; static const char *names[] = {"zero", "one", "two"};
+__declspec(dllexport) const char *name(int n) { return n < 3 && n >= 0 ? names[n] : "more"; }
+__declspec(dllexport) int at(int n) { puts(name(n)); return table[n]; }
+"""
+_STEP = """
+#include <stdlib.h>
+extern int at(int); int steps = 7;
+__declspec(dllexport) int step(int kind, int n) {
+  switch (kind) {
+    case 0: return n + 1; case 1: return at(n); case 2: return steps++; case 3: abort();
+    case 4: return n * LIMIT; case 5: return -n; case 6: return at(n) + steps; default: return 0;
+  }
+}
+"""
+
+
+@cache
+def _built(*, backwards: bool = False, base: str = "0x64000000", limit: int = 3) -> bytes:
+    files = {"list": _LIST, "step": _STEP.replace("LIMIT", str(limit))}
+
+    def build(where: Path) -> None:
+        for name, text in files.items():
+            (where / f"{name}.c").write_text(text)
+            run(["i686-w64-mingw32-gcc", "-O2", "-c", f"{name}.c"], where)
+        order = [f"{name}.o" for name in files]
+        command = ["i686-w64-mingw32-gcc", "-shared", "-s", f"-Wl,--image-base,{base}"]
+        command += ["-Wl,--no-insert-timestamp", "-o", "out.dll"]
+        run([*command, *(order[::-1] if backwards else order)], where)
+
+    key = sha256(repr((files, backwards, base)).encode()).hexdigest()
+    data = bytearray((realfiles.made("pe32", key, build) / "out.dll").read_bytes())
+    header = int.from_bytes(data[0x3C:0x40], "little")
+    data[header + 88 : header + 92] = bytes(4)  # CheckSum: a rule of its own settles it
+    return bytes(data)
+
+
+def _judged(one: bytes, other: bytes) -> proof.Finding:
+    images = [assemble(pe.load(memoryview(each)), decoders.first) for each in (one, other)]
+    extents = Match(*images).run()
+    found = proof.check(*images, extents)
+    again = [assemble(pe.load(memoryview(each)), decoders.second) for each in (one, other)]
+    assert proof.check(*again, extents).faults == found.faults
+    return found
+
+
+@pytest.mark.parametrize("base", ["0x64000000", "0x6a4c0000"])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_another_order_and_base(base: str, backwards: bool) -> None:
+    found = _judged(_built(), _built(backwards=backwards, base=base))
+    assert found.total, found.faults
+
+
+def test_another_number_is_another_program() -> None:
+    assert not _judged(_built(), _built(limit=5)).total
+    assert not _judged(_built(), _built(backwards=True, limit=5)).total
+
+
+def test_a_table_entry_that_leads_elsewhere() -> None:
+    """Two words of the switch's table change places; both stay addresses of code."""
+    one = _built()
+    image = assemble(pe.load(memoryview(one)), decoders.first)
+    rdata = next(piece for piece in image.program.pieces if piece.name == ".rdata")
+    mine = image.slots.between(rdata.address, rdata.end)
+    code = [
+        (at, target)
+        for at, target in zip(
+            image.slots.at[mine].tolist(), image.slots.target[mine].tolist(), strict=True
+        )
+        if image.program.label(target).startswith(".text")
+    ]
+    assert len(code) >= 7
+    section = one.index(b".rdata\0\0")
+    offset = int.from_bytes(one[section + 20 : section + 24], "little") - rdata.address
+    other = bytearray(one)
+    first, second = code[1][0] + offset, code[2][0] + offset
+    other[first : first + 4], other[second : second + 4] = (
+        one[second : second + 4],
+        one[first : first + 4],
+    )
+    assert not _judged(one, bytes(other)).total
+
+
+def test_padding_of_32_bit_code() -> None:
+    """A lea of a register to itself does nothing; one with a distance, or of another, does."""
+    idle = ("8d7600", "8d742600", "2e8d742600", "8db600000000", "8db42600000000", "6690")
+    for text in (*idle, "8d7601", "8d7700", "8d743600"):
+        data = bytes.fromhex(text)
+        flows = [
+            decode(data, 0x1000, "x86", [0x1000]).flows.tolist()
+            for decode in (x86.decode, capstone_x86.decode)
+        ]
+        assert flows[0] == flows[1] == [x86.Flow.PADS if text in idle else x86.Flow.NEXT], text
