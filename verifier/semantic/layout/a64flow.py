@@ -8,12 +8,12 @@ was loaded as a whole. A computed one that fits no pattern is a doubt.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from verifier.errors import ParseError
+from verifier.errors import LimitError, ParseError
 from verifier.semantic.layout import a64copies, a64stubs, frames
 from verifier.semantic.layout.a64copies import STACK
 from verifier.semantic.layout.program import Address, Kind
@@ -31,6 +31,7 @@ _PLAIN = (Flow.NEXT, Flow.BRANCHES, Flow.CALLS, Flow.PADS)
 _BACK = 48  # instructions that are searched for what a jump's register is made of
 _ENTRIES_MOST = 65_536
 _DEEP = 16  # calls within calls
+_STEPS, _STEPS_LEAST = 64, 1 << 20  # words that all values are followed over, by size of code
 _WAY_MOST = 1 << 16  # words that a value is followed over
 
 
@@ -80,6 +81,8 @@ class Graph:
             {at for at in program.starts.tolist() if self.inside(at)}
             | {at for at in self.calls.values() if self.inside(at)}
         )
+        self._kept: dict[int, int] = {}
+        self._steps = _STEPS * len(self.uses) + _STEPS_LEAST
         # No call returns to where exceptions land, or to the end of its function; some never do.
         ends = {start + size for start, size in program.sizes.items() if size}
         self.last = {(at - self.base) // WORD for at in ends if self.inside(at)}
@@ -87,7 +90,6 @@ class Graph:
         self.last |= {index + 1 for index, target in self.calls.items() if target in final}
         for one, two in _landings(program):
             self._land(one, two)
-        self._kept: dict[int, int] = {}
 
     def inside(self, address: int) -> bool:
         """Whether an address is a word of this section."""
@@ -145,6 +147,7 @@ class Graph:
             if state in seen:
                 continue
             seen.add(state)
+            self.step()
             if len(seen) > _WAY_MOST:
                 return found, True
             place, kept = state
@@ -167,6 +170,16 @@ class Graph:
         if kept >= STACK:
             return place in self.moves.taken or place in self.moves.given
         return self.flows[place] == Flow.CALLS and self.clobbers(place, kept)
+
+    def step(self, count: int = 1) -> None:
+        """Spend from the time that all ways together may take.
+
+        Raises:
+            LimitError: nothing is left of it.
+        """
+        self._steps -= count
+        if self._steps < 0:
+            raise LimitError("Values of the code were followed for too long.")
 
     def origin(self, index: int, location: int) -> int | None:
         """Where a copy takes the value from that it puts into `location`."""
@@ -217,6 +230,7 @@ class Graph:
         self.last.add((pad - self.base) // WORD)
         first = max(0, (span[0] - self.base) // WORD)
         last = min(len(self.uses), -(-(span[1] - self.base) // WORD))
+        self.step(max(last - first, 0))
         for index in range(first, last):
             if self.flows[index] == Flow.CALLS:
                 self.link(index, (pad - self.base) // WORD)
@@ -262,7 +276,8 @@ def tables(graph: Graph, code: Code, words: list[int], odd: Callable[[int], None
     for at in code.indirect:
         index = (at - graph.base) // WORD
         start, end = graph.function(index)
-        inner = [each for each in labels if start < each < end]
+        inner = labels[bisect_right(labels, start) : bisect_left(labels, end)]
+        graph.step(len(inner))
         sources, _other = graph.sources(index, words[index] >> 5 & 31)
         sums = [each for each in sources if _sum(words[each])]
         if not sums:  # loaded as a whole: another function, or a label of this one

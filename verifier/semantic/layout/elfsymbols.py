@@ -70,7 +70,7 @@ def _table(
             raise ParseError("A symbol names a section that does not exist", section.offset)
         place: object = Address(value) if placed or text in _LINKED else value
         home = image.sections[where].label if where < _RESERVED else where
-        if kind == _SECTION:
+        if kind == _SECTION and where < _RESERVED:
             place = value == image.sections[where].addr or Address(value)
         maps = _maps(program, text)
         if maps and _marks(program, text, value):

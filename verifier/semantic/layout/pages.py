@@ -126,6 +126,7 @@ class _Pages:
             if state in seen:
                 continue
             seen.add(state)
+            graph.step()
             place, kept = state
             if len(seen) > _STEPS_MOST or self._lost(place, kept):
                 return None

@@ -160,8 +160,10 @@ class _Judge:
         twins[order] = theirs.symbol
         named = (mine.symbol != 0) | (twins != 0)
         paged = mine.kind == Kind.PAGE
+        moves = {(int(mine.target[each]), int(wanted[each])) for each in np.flatnonzero(paged)}
+        apart = {each for each in moves if not pages.together(self.map, *each)}
         for index in np.flatnonzero(paged).tolist():
-            if not pages.together(self.map, int(mine.target[index]), int(wanted[index])):
+            if (int(mine.target[index]), int(wanted[index])) in apart:
                 self._misses(index, f"the page {int(mine.target[index]):#x} did not move as one")
         wrong = np.flatnonzero((targets != wanted) & ~named & ~paged)
         for index in wrong.tolist():
