@@ -71,6 +71,7 @@ def load(data: Buffer) -> Program:
     program.doubts += [f"{item.where}: {item.summary}" for item in image.quarrels]
     try:
         _fill(data, image, program)
+        program.whole = True
     except VerifierError as error:
         program.doubts.append(str(error))
     return program

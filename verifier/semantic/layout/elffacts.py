@@ -37,7 +37,10 @@ _GAP_MOST = 1 << 20
 
 def numbers(values: Iterable[int]) -> Ints:
     """Sorted addresses."""
-    return np.array(sorted(values), dtype=np.int64)
+    try:
+        return np.array(sorted(values), dtype=np.int64)
+    except OverflowError as error:
+        raise ParseError("A function begins outside of every address space") from error
 
 
 def none() -> Ints:
