@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,7 +35,26 @@ def padding(image: Assembled, piece: Piece, start: int, end: int) -> bool:
     first, last = np.searchsorted(image.instructions, (start, end))
     if first == last or int(image.instructions[first]) != start:
         return False
-    return bool(np.all(image.flows[first:last] == Flow.PADS))
+    edges = [*image.instructions[first:last].tolist(), end]
+    return all(
+        masked[at - piece.address : after - piece.address] in NOTHING
+        for at, after in pairwise(edges)
+    )
+
+
+# What assemblers (GNU as, LLVM) fill gaps in x86 code with, and int3. Any other instruction that
+# does nothing could be chosen to say something.
+_LONG = "0f1f840000000000"
+NOTHING = {b""} | {
+    bytes.fromhex(text)
+    for text in (
+        *("90", "cc", "6690", "0f1f00", "0f1f4000", "0f1f440000", "660f1f440000"),
+        *("0f1f8000000000", _LONG, "66" + _LONG),
+        *("66" * count + "2e" + _LONG for count in range(7)),
+        *("89f6", "8d7600", "8d742600", "2e8d742600", "8db600000000", "8db42600000000"),
+        *("2e8db42600000000", "0000", "00"),
+    )
+}
 
 
 def judge(
@@ -57,7 +77,13 @@ def judge(
             faults.append(f"{piece.name} is cut, and its order is its meaning.")
         elif piece.code:
             faults += _code(one, other, extent, starts)
-        elif not piece.made and not (
+        elif (
+            piece.made
+            and _linked(one, extent.a, extent, piece)
+            and _linked(other, extent.b, extent, twin)
+        ):
+            continue
+        elif not (
             symbols[0].begins(extent.a, piece)
             and symbols[1].begins(extent.b, twin)
             and symbols[0].ends(extent.a + extent.length, piece)
@@ -95,6 +121,15 @@ def _ends(image: Assembled, end: int) -> bool:
     if piece is not None and piece.whole:
         return True
     return last >= 0 and whole and int(image.flows[last]) in (Flow.ENDS, Flow.JUMPS_FAR, Flow.CALLS)
+
+
+def _linked(image: Assembled, start: int, extent: Extent, piece: Piece) -> bool:
+    """Whether a stretch of what linkers make begins with a reference and ends before one."""
+    for edge in (start, start + extent.length):
+        slots = image.slots.between(edge, edge + 1)
+        if edge not in (piece.address, piece.end) and slots.start == slots.stop:
+            return False
+    return True
 
 
 class _Objects:
