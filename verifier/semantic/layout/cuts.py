@@ -32,6 +32,8 @@ def padding(image: Assembled, piece: Piece, start: int, end: int) -> bool:
         return bool(slots.start == slots.stop)
     if not piece.code:
         return False
+    if end == piece.end:  # zeros may follow at the end of a section alone
+        end = start + len(masked[start - piece.address : end - piece.address].rstrip(b"\0"))
     first, last = np.searchsorted(image.instructions, (start, end))
     if first == last or int(image.instructions[first]) != start:
         return False
@@ -52,7 +54,7 @@ NOTHING = {b""} | {
         *("0f1f8000000000", _LONG, "66" + _LONG),
         *("66" * count + "2e" + _LONG for count in range(7)),
         *("89f6", "8d7600", "8d742600", "2e8d742600", "8db600000000", "8db42600000000"),
-        *("2e8db42600000000", "0000", "00"),
+        "2e8db42600000000",
     )
 }
 

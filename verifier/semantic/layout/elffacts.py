@@ -97,25 +97,28 @@ def _section(
         place = section.addr - section.offset
         homes = {load.vaddr - load.offset for load in image.loads()}
         program.facts.append(("place of zeros", section.number, place in homes or place))
-    if section.type == SHT_NOTE or (section.name == b".interp" and section.flags & SHF_ALLOC):
-        raw = bytes(data[section.offset : section.offset + section.length])
-        program.facts.append(("contents", section.label, raw))
+    _contents(data, image, section, program)
+
+
+def _contents(data: Buffer, image: Image, section: Section, program: Program) -> None:
+    """Contents that are told whole: notes, texts, and what is not loaded."""
+    raw = data[section.offset : section.offset + section.length]
+    loaded = bool(section.flags & SHF_ALLOC)
+    if section.type == SHT_NOTE or (section.name == b".interp" and loaded):
+        program.facts.append(("contents", section.label, bytes(raw)))
     elif section.type == SHT_NOBITS and section.flags & 0x400:
         program.facts.append(("threads", section.label, section.size))
-    elif not section.flags & SHF_ALLOC and section.type not in (SHT_SYMTAB, SHT_STRTAB, SHT_NOBITS):
-        content = data[section.offset : section.offset + section.length]
-        name = "debug" if section.name.startswith(DEBUG) else "unloaded"
-        program.facts.append((name, section.label, hashlib.sha256(content).digest()))
-    if section.type == SHT_STRTAB:
-        raw = bytes(data[section.offset : section.offset + section.length])
-        texts = b"\0".join(sorted(raw.split(b"\0")))
+    elif section.type == SHT_STRTAB:
+        texts = b"\0".join(sorted(bytes(raw).split(b"\0")))
         program.facts.append(("texts", section.label, hashlib.sha256(texts).digest()))
-    if section.type == SHT_STRTAB and not section.flags & SHF_ALLOC:
         used = section.number == image.header.shstrndx or any(
             each.type == SHT_SYMTAB and each.link == section.number for each in image.sections
         )
-        if not used:
+        if not loaded and not used:
             program.doubts.append(f"No table uses the texts of {section.label}.")
+    elif not loaded and section.type not in (SHT_SYMTAB, SHT_NOBITS):
+        name = "debug" if section.name.startswith(DEBUG) else "unloaded"
+        program.facts.append((name, section.label, hashlib.sha256(raw).digest()))
 
 
 def _segment(image: Image, segment: Segment, program: Program) -> None:
