@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from verifier.settle_stream import Settled
 
 FIELD = "image"
+_FIELD_BYTES = 8  # of the largest field of a header
 CODEC = "layout"  # of a patch: its bytes are the shipped ones, as a map of the layouts proves
 
 
@@ -80,7 +81,11 @@ def compare_images(settings: Settings, request: ImagesRequest) -> ImagesAnswer:
 
 
 def _patches(places: tuple[Place, ...], settled: Settled) -> tuple[Patch, ...]:
-    """One patch for each open place; the first of the largest carries the free bytes."""
+    """One patch for each open place.
+
+    Fields of headers follow from where things are laid out, which a vendor may choose: all of
+    them is free. The largest place of contents carries what the map itself could say.
+    """
     rule, accepted = settled
     largest = max(range(len(places)), key=lambda index: places[index].length)
     return tuple(
@@ -94,12 +99,18 @@ def _patches(places: tuple[Place, ...], settled: Settled) -> tuple[Patch, ...]:
             rebuilt_length=place.rebuilt_length,
             data=b"",
             evidence=accepted.evidence,
-            free=_fitting(accepted.free, place.length) if index == largest else (),
+            free=_free(accepted.free, place, largest=index == largest),
             codec=CODEC,
         )
         for index, place in enumerate(places)
     )
 
 
-def _fitting(free: tuple[Range, ...], size: int) -> tuple[Range, ...]:
-    return tuple(item._replace(length=min(item.length, size)) for item in free if size)
+def _free(free: tuple[Range, ...], place: Place, *, largest: bool) -> tuple[Range, ...]:
+    if largest:
+        return tuple(
+            item._replace(length=min(item.length, place.length)) for item in free if place.length
+        )
+    if 0 < place.length <= _FIELD_BYTES:
+        return (Range(0, place.length, "where things are laid out"),)
+    return ()

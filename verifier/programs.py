@@ -83,13 +83,18 @@ def _worth_telling(
         spans = [
             (place.offset, place.offset + place.length)
             for place in images.open
-            if any(f"[{name}]" in place.name for name in answer.code)
+            if any(_holds(place.name, name) for name in answer.code)
         ]
         kept = tuple(each for each in kept if each in images.firm or not _inside(each, spans))
     noise = [each for each in kept if each not in images.firm and _is_noise(each)]
     if len(noise) <= _FEW or not (answer.differences or answer.facts):
         return kept
     return (*answer.facts, *(each for each in kept if each not in noise))
+
+
+def _holds(span: str, label: str) -> bool:
+    """Whether a span holds contents of a section, as either format names them."""
+    return span == f"section[{label}]" or span.startswith(f"section[{label}].content")
 
 
 def _inside(difference: Difference, spans: list[tuple[int, int]]) -> bool:

@@ -45,5 +45,5 @@ def test_a_faulty_policy_is_refused(tmp_path: Path, text: str, fault: str) -> No
 
 
 def test_a_missing_policy_names_the_choices() -> None:
-    with pytest.raises(UsageError, match="neither 'strict' nor 'standard'"):
+    with pytest.raises(UsageError, match="none of strict, standard, layout"):
         policy.load("stricter")

@@ -71,8 +71,8 @@ def test_a_waiver_for_something_else_settles_nothing(changes: dict[str, Any]) ->
 def test_an_expired_waiver_is_a_difference_that_says_so() -> None:
     found = compared(waiver(expires="2025-12-31"))
     assert found.verdict is Verdict.DIFFERENT
-    assert [item.kind for item in found.differences] == ["waiver-expired"]
-    assert "2025-12-31" in found.differences[0].summary
+    (told,) = [item for item in found.differences if item.kind == "waiver-expired"]
+    assert "2025-12-31" in told.summary
 
 
 def test_strict_takes_no_waivers() -> None:

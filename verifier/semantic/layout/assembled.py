@@ -58,6 +58,8 @@ def assemble(program: Program, decode: Decode) -> Assembled:
     data: list[islands.Island] = []
     doubts = list(program.doubts)
     code_pieces = [each for each in program.pieces if each.code and each.content]
+    if not program.whole:
+        code_pieces = []  # what begins where is not known
     for piece in code_pieces:
         if piece.data is None:
             doubts.append(f"The code of {piece.name} is not in the file.")

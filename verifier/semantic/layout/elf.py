@@ -71,6 +71,7 @@ def load(data: Buffer) -> Program:
     program.doubts += [f"{item.where}: {item.summary}" for item in image.quarrels]
     try:
         _fill(data, image, program)
+        program.whole = True
     except VerifierError as error:
         program.doubts.append(str(error))
     return program
@@ -113,6 +114,8 @@ def _pieces(data: Buffer, image: Image) -> tuple[Piece, ...]:
         for section in image.sections
         if section.flags & SHF_ALLOC and (section.size or section.type != SHT_NOBITS)
     ]
+    if any(piece.end >> 62 for piece in found):
+        raise ParseError("A section lies outside of every address space")
     return tuple(sorted(found, key=lambda piece: (piece.address, piece.size)))
 
 

@@ -102,6 +102,8 @@ def versions(data: Buffer, image: Image) -> list[str]:
     for section in image.sections:
         if section.type == _VERSYM:
             raw = data[section.offset : section.offset + section.length]
+            if len(raw) % 2:
+                raise ParseError("The table of versions does not hold whole numbers")
             indexes = struct.unpack_from(f"<{len(raw) // 2}H", raw)
     found = []
     if indexes and indexes[0]:

@@ -29,15 +29,18 @@ if TYPE_CHECKING:
     from verifier.semantic.layout.frames import Frame
     from verifier.semantic.layout.program import Ints, Piece, Program
 
-_PT_TLS, _PT_NULL, _PT_PHDR = 7, 0, 6
-_NOTHING = 0
+_PT_PHDR, _PT_RELRO = 6, 0x6474E552
+_PAGES = 1 << 16
 DEBUG = b".debug_"
 _GAP_MOST = 1 << 20
 
 
 def numbers(values: Iterable[int]) -> Ints:
     """Sorted addresses."""
-    return np.array(sorted(values), dtype=np.int64)
+    try:
+        return np.array(sorted(values), dtype=np.int64)
+    except OverflowError as error:
+        raise ParseError("A function begins outside of every address space") from error
 
 
 def none() -> Ints:
@@ -49,7 +52,8 @@ def headers(data: Buffer, image: Image, program: Program) -> None:
     """Facts of the file header, segments and sections, and of all contents that is not loaded."""
     header = image.header
     ident = bytes(data[:16])
-    program.facts.append(("header", ident, header.type, header.machine, header.flags))
+    version = bytes(data[20:24])
+    program.facts.append(("header", ident, header.type, header.machine, version, header.flags))
     program.facts.append(("entry", Address(header.entry) if header.entry else None))
     program.facts.append(("counts", header.phnum, header.shnum, header.shstrndx))
     labels = [section.label for section in image.sections]
@@ -87,47 +91,76 @@ def _section(
         program.facts.append(
             ("null", bytes(data[image.header.shoff :][: image.header.shape.sizes[2]]))
         )
-    if section.type == SHT_NOTE or (section.name == b".interp" and section.flags & SHF_ALLOC):
-        raw = bytes(data[section.offset : section.offset + section.length])
-        program.facts.append(("contents", section.label, raw))
+    if not section.flags & SHF_ALLOC:
+        program.facts.append(("unloaded address", section.number, section.addr))
+    elif section.type == SHT_NOBITS:
+        place = section.addr - section.offset
+        homes = {load.vaddr - load.offset for load in image.loads()}
+        program.facts.append(("place of zeros", section.number, place in homes or place))
+    _contents(data, image, section, program)
+
+
+def _contents(data: Buffer, image: Image, section: Section, program: Program) -> None:
+    """Contents that are told whole: notes, texts, and what is not loaded."""
+    raw = data[section.offset : section.offset + section.length]
+    loaded = bool(section.flags & SHF_ALLOC)
+    if section.type == SHT_NOTE or (section.name == b".interp" and loaded):
+        program.facts.append(("contents", section.label, bytes(raw)))
     elif section.type == SHT_NOBITS and section.flags & 0x400:
         program.facts.append(("threads", section.label, section.size))
-    elif not section.flags & SHF_ALLOC and section.type not in (SHT_SYMTAB, SHT_STRTAB, SHT_NOBITS):
-        content = data[section.offset : section.offset + section.length]
-        name = "debug" if section.name.startswith(DEBUG) else "unloaded"
-        program.facts.append((name, section.label, hashlib.sha256(content).digest()))
-    if section.type == SHT_STRTAB:
-        raw = bytes(data[section.offset : section.offset + section.length])
-        texts = b"\0".join(sorted(raw.split(b"\0")))
+    elif section.type == SHT_STRTAB:
+        texts = b"\0".join(sorted(bytes(raw).split(b"\0")))
         program.facts.append(("texts", section.label, hashlib.sha256(texts).digest()))
-    if section.type == SHT_STRTAB and not section.flags & SHF_ALLOC:
         used = section.number == image.header.shstrndx or any(
             each.type == SHT_SYMTAB and each.link == section.number for each in image.sections
         )
-        if not used:
+        if not loaded and not used:
             program.doubts.append(f"No table uses the texts of {section.label}.")
+    elif not loaded and section.type not in (SHT_SYMTAB, SHT_NOBITS):
+        name = "debug" if section.name.startswith(DEBUG) else "unloaded"
+        program.facts.append((name, section.label, hashlib.sha256(raw).digest()))
 
 
 def _segment(image: Image, segment: Segment, program: Program) -> None:
-    inside = tuple(
-        section.label
+    """What a segment covers, and by how much it is larger: a fact.
+
+    Its place in the file agrees with that in memory, as some loaded segment has both.
+    """
+    inside = [
+        section
         for section in image.sections
         if section.flags & SHF_ALLOC
         and section.size
         and segment.vaddr <= section.addr
         and section.addr + section.size <= segment.vaddr + segment.memsz
-    )
-    if segment.type == _PT_PHDR and segment.offset != image.header.phoff:
+    ]
+    header = image.header
+    if segment.type == _PT_PHDR and (segment.offset, segment.filesz) != (
+        header.phoff,
+        header.phnum * header.shape.sizes[1],
+    ):
         program.doubts.append("PT_PHDR does not say where the program headers are.")
     if segment.paddr not in (segment.vaddr, 0):
         program.doubts.append(f"Segment {segment.number} has another physical address.")
-    sizes: tuple[int, ...] = ()
-    if segment.type == _PT_TLS:
-        sizes = (segment.filesz, segment.memsz)
-    if not inside and segment.type not in (PT_LOAD, _PT_PHDR):
-        sizes = (segment.vaddr, segment.filesz, segment.memsz)
+    if segment.memsz and not any(
+        segment.vaddr - segment.offset == load.vaddr - load.offset
+        and load.vaddr <= segment.vaddr <= load.vaddr + load.memsz
+        for load in image.loads()
+    ):
+        program.doubts.append(f"Segment {segment.number} has two places.")
+    around: tuple[int, ...] = (segment.vaddr, segment.offset, segment.filesz, segment.memsz)
+    if inside:
+        first = min(section.addr for section in inside)
+        last = max(section.addr + section.size for section in inside)
+        before, after = first - segment.vaddr, segment.vaddr + segment.memsz - last
+        if segment.type == _PT_RELRO and after < _PAGES:
+            after = 0  # protected up to the end of a page
+        around = before, after, segment.memsz - segment.filesz
+        if segment.type == PT_LOAD:
+            around = before, after  # its memory is checked against its sections
+    labels = tuple(section.label for section in inside)
     program.facts.append(
-        ("segment", segment.number, segment.type, segment.flags, segment.align, inside, sizes)
+        ("segment", segment.number, segment.type, segment.flags, segment.align, labels, around)
     )
 
 

@@ -56,6 +56,12 @@ def _table(
         raise ParseError(f"{section.label} does not hold whole symbols", section.offset)
     strings = elfdynamic.strings(data, image, section.link)
     dynamic = section.type == SHT_DYNSYM
+    infos = raw[4 :: _SYMBOL.size]
+    local = next((at for at, info in enumerate(infos) if info >> 4), len(infos))
+    if section.info != local:
+        raise ParseError(f"{section.label} has another number of local symbols", section.offset)
+    if dynamic and versions and len(versions) != len(infos):
+        raise ParseError("There is not one version for each symbol", section.offset)
     for number, (name, info, other, where, value, size) in enumerate(_SYMBOL.iter_unpack(raw)):
         if not number:
             program.facts.append(("no symbol", dynamic, name, info, other, where, value, size))
@@ -63,21 +69,29 @@ def _table(
         text = elfdynamic.text_at(strings, name)
         kind = info & 15
         version = versions[number] if dynamic and number < len(versions) else ""
-        if where == 0xFFFF:
-            raise ParseError("A symbol's section does not fit its field", section.offset)
         placed = _UNDEFINED < where < _RESERVED and kind != _TLS
-        if where < _RESERVED and where >= len(image.sections):
-            raise ParseError("A symbol names a section that does not exist", section.offset)
         place: object = Address(value) if placed or text in _LINKED else value
-        home = image.sections[where].label if where < _RESERVED else where
-        if kind == _SECTION and where < _RESERVED:
-            place = value == image.sections[where].addr or Address(value)
+        home = _home(image, section, where)
+        if kind == _SECTION and home is not None:
+            place = value == home.addr or Address(value)
         maps = _maps(program, text)
         if maps and _marks(program, text, value):
             place = "in a table"  # where one object's part of it begins: read by no program
-        program.facts.append(("symbol", dynamic, text, version, info, other, home, place, size))
+        told = home.label if home is not None else where
+        program.facts.append(("symbol", dynamic, text, version, info, other, told, place, size))
         if placed and text and not maps and kind in (0, _OBJECT, _FUNC, _IFUNC):
             _name(program, text.decode("utf-8", "backslashreplace"), kind, value, size)
+
+
+def _home(image: Image, table: Section, where: int) -> Section | None:
+    """The section of a symbol; None for what lies in none."""
+    if where == 0xFFFF:
+        raise ParseError("A symbol's section does not fit its field", table.offset)
+    if where >= _RESERVED:
+        return None
+    if where >= len(image.sections):
+        raise ParseError("A symbol names a section that does not exist", table.offset)
+    return image.sections[where]
 
 
 def _name(program: Program, text: str, kind: int, value: int, size: int) -> None:
@@ -145,38 +159,59 @@ def relocations(data: Buffer, image: Image, section: Section, program: Program) 
     if kinds is None or section.type != SHT_RELA:
         raise ParseError(f"Relocations of {section.label} are of a kind that is not decided here")
     raw = bytes(data[section.offset : section.offset + section.size])
+    if len(raw) % _RELA.size:
+        raise ParseError(f"{section.label} does not hold whole relocations", section.offset)
     names = _symbol_texts(data, image, section)
     rows: list[Row] = []
     first = elfdynamic.relative_count(data, image) if section.label == ".rela.dyn" else 0
-    for at, info, addend in _RELA.iter_unpack(raw[: len(raw) // 24 * 24]):
+    for at, info, addend in _RELA.iter_unpack(raw):
         kind, number = info & 0xFFFFFFFF, info >> 32
         if len(rows) < first and (kind != kinds["relative"] or number):
             raise ParseError("DT_RELACOUNT covers a relocation of another kind", section.offset)
         if kind == kinds["relative"] and not number:
+            _initially(program, at, addend)
             rows.append((at, 8, int(Kind.POINTER), addend, 0))
-            continue
-        if number >= len(names):
+        elif number >= len(names):
             raise ParseError("A relocation names a symbol that does not exist", section.offset)
-        if kind == kinds["irelative"]:
-            text = f"{kind}:resolver"
-            program.facts.append(("resolver", Address(at), Address(addend)))
         else:
-            text = f"{kind}:{names[number]}"
-        if kind == kinds["jump"]:
-            _lazily(program, at)
-            program.jumps.append(at)
-        symbol = program.symbol(text)
-        rows.append(
-            (
-                at,
-                0 if kind == kinds["copy"] else 8,
-                int(Kind.SYMBOL),
-                0 if kind == kinds["irelative"] else addend,
-                symbol,
-            )
-        )
+            rows.append(_named(program, kinds, kind, (at, addend), names[number]))
     program.facts.append(("relocations", section.label, len(rows)))
     return rows
+
+
+def _named(
+    program: Program,
+    kinds: dict[str, int],
+    kind: int,
+    place: tuple[int, int],
+    name: tuple[str, int],
+) -> Row:
+    """The slot that a relocation fills with a symbol's address, or with what a resolver returns."""
+    at, addend = place
+    text = f"{kind}:{name[0]}"
+    if kind == kinds["irelative"]:
+        program.facts.append(("resolver", Address(at), Address(addend)))
+        text, addend = f"{kind}:resolver", 0
+    if kind in (kinds["jump"], kinds["irelative"]):
+        _lazily(program, at)
+    elif kind != kinds["copy"]:
+        _initially(program, at, addend, name[1] + addend)
+    if kind == kinds["jump"]:
+        program.jumps.append(at)
+    size = 0 if kind == kinds["copy"] else 8
+    return at, size, int(Kind.SYMBOL), addend, program.symbol(text)
+
+
+def _initially(program: Program, at: int, *values: int) -> None:
+    """What stands in a slot is not read: linkers leave zeros, the addend, or the address."""
+    piece = program.piece_at(at)
+    if piece is None or at + 8 > piece.end:
+        raise ParseError(f"A relocation fills {at:#x}, which is not in the image")
+    if piece.data is not None:
+        found = bytes(piece.data[at - piece.address : at - piece.address + 8])
+        known = {(value % (1 << 64)).to_bytes(8, "little") for value in values}
+        if any(found) and found not in known:
+            raise ParseError(f"The slot at {at:#x} holds what no linker leaves there")
 
 
 def _lazily(program: Program, at: int) -> None:
@@ -188,10 +223,10 @@ def _lazily(program: Program, at: int) -> None:
             program.facts.append(("unbound", Address(at), Address(value)))
 
 
-def _symbol_texts(data: Buffer, image: Image, section: Section) -> list[str]:
-    """Each symbol of the table that a relocation section speaks of, by name and version."""
+def _symbol_texts(data: Buffer, image: Image, section: Section) -> list[tuple[str, int]]:
+    """(name and version, value) of each symbol of the table that relocations speak of."""
     if not 0 < section.link < len(image.sections):
-        return [""]
+        return [("", 0)]
     table = image.sections[section.link]
     strings = elfdynamic.strings(data, image, table.link)
     versions = elfdynamic.versions(data, image)
@@ -200,5 +235,5 @@ def _symbol_texts(data: Buffer, image: Image, section: Section) -> list[str]:
     for number, fields in enumerate(_SYMBOL.iter_unpack(raw[: len(raw) // 24 * 24])):
         text = elfdynamic.text_at(strings, fields[0]).decode("utf-8", "backslashreplace")
         version = versions[number] if number < len(versions) else ""
-        found.append(f"{text}@{version}/{fields[3] == 0}")
+        found.append((f"{text}@{version}/{fields[3] == 0}", fields[4]))
     return found

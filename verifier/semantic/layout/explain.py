@@ -59,7 +59,7 @@ def explain(
     if doubts := [doubt for image in images for doubt in image.doubts]:
         finding = proof.check(one, other, ())
         notes = [f"Layout equivalence was not decided: {doubts[0]}"]
-        if len(one.instructions) and len(other.instructions):
+        if one.program.whole and other.program.whole:
             return _compared(one, other, finding, notes)
         return Explained(finding, (), tuple(notes))
     match = Match(one, other)

@@ -49,6 +49,7 @@ def load(data: Buffer) -> Program:
         return program
     try:
         _fill(data, image, program)
+        program.whole = True
     except VerifierError as error:
         program.doubts.append(str(error))
     return program
@@ -134,7 +135,8 @@ def _sections(data: Buffer, image: Image, program: Program) -> None:
     ordered = sorted((each for each in image.sections if each.stored), key=lambda one: one.pointer)
     for number, section in enumerate(image.sections):
         raw = bytes(data[table + 40 * number + 24 : table + 40 * number + 36])
-        program.facts.append(("section", number, section.label, section.flags, raw))
+        unused = () if section.stored else (section.pointer, section.raw_size)
+        program.facts.append(("section", number, section.label, section.flags, raw, unused))
         slack = data[section.pointer + section.content : section.pointer + section.stored]
         if len(slack) > limits.MIB or any(bytes(slack)):
             program.doubts.append(f"{section.label} holds bytes behind its size.")

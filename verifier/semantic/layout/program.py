@@ -110,6 +110,7 @@ class Program:
     marks: dict[int, str] = field(default_factory=dict)  # places in pieces that are not mapped
     relative: bool = False  # whether words may be distances from the image's start (PE)
     jumps: list[int] = field(default_factory=list)  # slots of lazily bound functions, in order
+    whole: bool = False  # whether everything was read, so that functions can be compared
     debug: dict[str, Buffer] = field(default_factory=dict)  # debug sections by name
     base: int = 0  # what debug information adds to addresses
     _index: dict[str, int] = field(default_factory=dict)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from verifier.semantic.layout.stretches import Extent
 
 _SHOWN = 64
+_READINGS = 4  # of an address at which sections and objects begin and end
 
 
 class Finding(NamedTuple):
@@ -236,27 +237,25 @@ class _Judge:
         for fact in mine.elements():
             if fact[0] == "debug":
                 continue
-            mapped = self._mapped(fact, first=True)
-            if mapped not in theirs:
-                other = self._mapped(fact, first=False)
-                mapped = other if other in theirs else mapped
-            found.append(mapped)
+            readings = [self._mapped(fact, choice) for choice in range(_READINGS)]
+            fitting = [each for each in readings if each in theirs]
+            found.append(fitting[0] if fitting else readings[0])
         return found
 
-    def _mapped(self, item: object, *, first: bool) -> Fact:
-        result = self._address(item, first=first)
+    def _mapped(self, item: object, choice: int) -> Fact:
+        result = self._address(item, choice)
         assert isinstance(result, tuple)
         return result
 
-    def _address(self, item: object, *, first: bool) -> object:
+    def _address(self, item: object, choice: int) -> object:
+        """An address where the map sends it, or where an edge of a section at it goes."""
         if isinstance(item, Address):
             place = int(self.map.all(np.array([item.value], dtype=np.int64))[0])
-            if place == NOWHERE or not first:
-                edges = self.map.edge(item.value) or self.map.after(item.value)
-                place = min(edges, default=place)
-            return Address(place)
+            edges = self.map.edge(item.value) | self.map.after(item.value)
+            known = [*([] if place == NOWHERE else [place]), *sorted(edges - {place})]
+            return Address(known[min(choice, len(known) - 1)] if known else NOWHERE)
         if isinstance(item, tuple):
-            return tuple(self._address(each, first=first) for each in item)
+            return tuple(self._address(each, choice) for each in item)
         return item
 
 

@@ -23,7 +23,7 @@ def _image(texts: bytes, targets: tuple[int, ...]) -> Assembled:
         (_WORDS + 8 * number, 8, int(Kind.POINTER), _TEXTS + target, 0)
         for number, target in enumerate(targets)
     ]
-    program = Program("x86-64", pieces, elffacts.none(), slots_of(rows), [])
+    program = Program("x86-64", pieces, elffacts.none(), slots_of(rows), [], whole=True)
     return assemble(program, decode)
 
 

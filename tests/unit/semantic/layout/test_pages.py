@@ -34,7 +34,7 @@ def _image(words: list[int], data: int = _DATA, decode: Decode = aarch64.decode)
         Piece(".data", data, len(content), memoryview(content)),
     )
     starts = elffacts.numbers([_CODE])
-    return assemble(Program("aarch64", pieces, starts, slots_of([]), []), decode)
+    return assemble(Program("aarch64", pieces, starts, slots_of([]), [], whole=True), decode)
 
 
 def _kinds(image: Assembled) -> list[tuple[int, str, int]]:

@@ -20,7 +20,7 @@ _BASE = 0x1000
 def _program() -> Program:
     data = memoryview(b"".join(struct.pack("<Q", 0x2000 + at) for at in range(1024)))
     piece = Piece(".data", _BASE, len(data), data)
-    return Program("x86-64", (piece,), elffacts.none(), slots_of([]), [])
+    return Program("x86-64", (piece,), elffacts.none(), slots_of([]), [], whole=True)
 
 
 def _places(words: list[int]) -> list[int]:
