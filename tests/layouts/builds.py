@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from functools import cache
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tests import realfiles
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SOURCES = {
     "zlib": ("zlib", "1:1.2.13.dfsg-1"),

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests import realfiles
 from tests.layouts import builds
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.layouts.builds import Kind
 
 _TURNED = {"==": "!=", "!=": "==", "<": "<=", ">": ">=", "<=": "<", ">=": ">"}

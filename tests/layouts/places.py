@@ -35,9 +35,8 @@ def addresses(kind: Kind, path: Path) -> dict[str, int]:
     found = {}
     for line in builds.run(f"{kind.prefix}nm", path).splitlines():
         value, _, name = line.rpartition(" ")
-        if value.split():
-            if value.split()[0] != "U" and value.split()[0] != "w":
-                found[name] = int(value.split()[0], 16) - base(path)
+        if value.split() and value.split()[0] != "U" and value.split()[0] != "w":
+            found[name] = int(value.split()[0], 16) - base(path)
     return found
 
 

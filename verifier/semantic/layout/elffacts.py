@@ -33,6 +33,7 @@ _PT_TLS, _PT_NULL, _PT_PHDR = 7, 0, 6
 _NOTHING = 0
 DEBUG = b".debug_"
 _GAP_MOST = 1 << 20
+_PAGE = 4096
 
 
 def numbers(values: Iterable[int]) -> Ints:
@@ -108,14 +109,16 @@ def _section(
 
 
 def _segment(image: Image, segment: Segment, program: Program) -> None:
-    inside = tuple(
-        section.label
-        for section in image.sections
-        if section.flags & SHF_ALLOC
-        and section.size
-        and segment.vaddr <= section.addr
-        and section.addr + section.size <= segment.vaddr + segment.memsz
-    )
+    end = segment.vaddr + segment.memsz
+    inside: list[object] = []
+    for section in image.sections:
+        if not section.flags & SHF_ALLOC or not section.size:
+            continue
+        first, last = max(segment.vaddr, section.addr), min(end, section.addr + section.size)
+        if (first, last) == (section.addr, section.addr + section.size):
+            inside.append(section.label)
+        elif first < last:  # RELRO may end within .got.plt
+            inside.append((section.label, first - section.addr, last - section.addr))
     if segment.type == _PT_PHDR and segment.offset != image.header.phoff:
         program.doubts.append("PT_PHDR does not say where the program headers are.")
     if segment.paddr not in (segment.vaddr, 0):
@@ -125,8 +128,20 @@ def _segment(image: Image, segment: Segment, program: Program) -> None:
         sizes = (segment.filesz, segment.memsz)
     if not inside and segment.type not in (PT_LOAD, _PT_PHDR):
         sizes = (segment.vaddr, segment.filesz, segment.memsz)
-    program.facts.append(
-        ("segment", segment.number, segment.type, segment.flags, segment.align, inside, sizes)
+    align: object = segment.align
+    if segment.type == PT_LOAD and program.machine == "x86-64" and _pages(segment):
+        align = "pages"
+    told = (segment.number, segment.type, segment.flags, align, tuple(inside), sizes)
+    program.facts.append(("segment", *told))
+
+
+def _pages(segment: Segment) -> bool:
+    """Whether a segment is aligned to whole pages, of which x86-64 has but one size."""
+    align = segment.align
+    return (
+        align >= _PAGE
+        and align & (align - 1) == 0
+        and segment.vaddr % align == segment.offset % align
     )
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from verifier.semantic.layout.stretches import Extent
 
 _SHOWN = 64
+_READINGS = (0, 1, 2)  # of a fact's addresses: extents; starts of sections; ends of sections
 
 
 class Finding(NamedTuple):
@@ -221,27 +222,31 @@ class _Judge:
         for fact in mine.elements():
             if fact[0] == "debug":
                 continue
-            mapped = self._mapped(fact, first=True)
-            if mapped not in theirs:
-                other = self._mapped(fact, first=False)
-                mapped = other if other in theirs else mapped
-            found.append(mapped)
+            readings = (self._read(fact, reading) for reading in _READINGS)
+            found.append(next((each for each in readings if each in theirs), self._read(fact, 0)))
         return found
 
-    def _mapped(self, item: object, *, first: bool) -> Fact:
-        result = self._address(item, first=first)
+    def _read(self, fact: Fact, reading: int) -> Fact:
+        result = self._address(fact, reading, edges=fact[0] == "symbol")
         assert isinstance(result, tuple)
         return result
 
-    def _address(self, item: object, *, first: bool) -> object:
+    def _address(self, item: object, reading: int, *, edges: bool) -> object:
+        """An item with its addresses mapped.
+
+        Where no extent is, the start or the end of a section is meant; a symbol may also mean
+        these (`__bss_start`) where data begins that moved elsewhere. Code is never so read.
+        """
         if isinstance(item, Address):
             place = int(self.map.all(np.array([item.value], dtype=np.int64))[0])
-            if place == NOWHERE or not first:
-                edges = self.map.edge(item.value) or self.map.after(item.value)
-                place = min(edges, default=place)
+            piece = self.one.piece_at(item.value)
+            if place == NOWHERE or (reading and edges and not (piece and piece.code)):
+                found = [self.map.first(item.value), self.map.last(item.value)]
+                found = [*found[:: -1 if reading == 2 else 1], self.map.after(item.value)]
+                place = next((min(each) for each in found if each), place)
             return Address(place)
         if isinstance(item, tuple):
-            return tuple(self._address(each, first=first) for each in item)
+            return tuple(self._address(each, reading, edges=edges) for each in item)
         return item
 
 
