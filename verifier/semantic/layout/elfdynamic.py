@@ -142,7 +142,7 @@ def _needed(raw: bytes, texts: bytes) -> dict[int, str]:
         if version != 1:
             raise ParseError(f"The table of needed versions has version {version}")
         place = at + first
-        for _ in range(count):
+        for left in reversed(range(count)):
             if place + 16 > len(raw):
                 raise ParseError("A needed version leaves its table")
             value, flags, other, name, step = struct.unpack_from("<IHHII", raw, place)
@@ -150,11 +150,18 @@ def _needed(raw: bytes, texts: bytes) -> dict[int, str]:
                 raise ParseError("A needed version has the hash of another name")
             label = f"{text_at(texts, name)!r} of {text_at(texts, file)!r} ({flags})"
             found[other & _VERSIONED] = label
-            place += step
+            place = _next(place, step, left)
         if not following:
             return found
         at += following
     raise ParseError("The table of needed versions has no end")
+
+
+def _next(place: int, step: int, left: int) -> int:
+    """The next entry of a list, whose length and last step must say the same."""
+    if bool(step) != bool(left):
+        raise ParseError("A list of versions is shorter or longer than it says")
+    return place + step
 
 
 def _defined(raw: bytes, texts: bytes) -> dict[int, str]:
@@ -168,13 +175,13 @@ def _defined(raw: bytes, texts: bytes) -> dict[int, str]:
             raise ParseError(f"The table of defined versions has version {version}")
         place, first_name = at + first, b""
         names: list[str] = []
-        for _ in range(count):
+        for left in reversed(range(count)):
             if place + 8 > len(raw):
                 raise ParseError("A defined version leaves its table")
             name, step = struct.unpack_from("<II", raw, place)
             first_name = text_at(texts, name) if not names else first_name
             names.append(repr(text_at(texts, name)))
-            place += step
+            place = _next(place, step, left)
         if not names or value != _sysv(first_name):
             raise ParseError("A defined version has the hash of another name")
         found[index] = f"defined {' '.join(names)} ({flags})"

@@ -11,34 +11,34 @@ import numpy as np
 
 from verifier.errors import ParseError
 from verifier.formats.elf.header import (
-    PT_LOAD,
     SHF_ALLOC,
     SHT_NOBITS,
     SHT_NOTE,
     SHT_STRTAB,
     SHT_SYMTAB,
 )
-from verifier.semantic.layout.program import Address
+from verifier.semantic.layout import elfsegments
+from verifier.semantic.layout.program import FARTHEST, Address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from verifier.content import Buffer
-    from verifier.formats.elf.header import Section, Segment
+    from verifier.formats.elf.header import Section
     from verifier.formats.elf.image import Image
     from verifier.semantic.layout.frames import Frame
-    from verifier.semantic.layout.program import Ints, Piece, Program
+from verifier.semantic.layout.program import Ints, Piece, Program
 
-_PT_TLS, _PT_NULL, _PT_PHDR = 7, 0, 6
-_NOTHING = 0
 DEBUG = b".debug_"
 _GAP_MOST = 1 << 20
-_PAGE = 4096
 
 
 def numbers(values: Iterable[int]) -> Ints:
     """Sorted addresses."""
-    return np.array(sorted(values), dtype=np.int64)
+    found = sorted(values)
+    if found and (found[0] < -FARTHEST or found[-1] > FARTHEST):
+        raise ParseError("An address is larger than any of an image")
+    return np.array(found, dtype=np.int64)
 
 
 def none() -> Ints:
@@ -49,8 +49,8 @@ def none() -> Ints:
 def headers(data: Buffer, image: Image, program: Program) -> None:
     """Facts of the file header, segments and sections, and of all contents that is not loaded."""
     header = image.header
-    ident = bytes(data[:16])
-    program.facts.append(("header", ident, header.type, header.machine, header.flags))
+    raw = bytes(data[:64])  # all but the entry point and the place of the section headers
+    program.facts.append(("header", raw[:24], raw[32:40], raw[48:64]))
     program.facts.append(("entry", Address(header.entry) if header.entry else None))
     program.facts.append(("counts", header.phnum, header.shnum, header.shstrndx))
     labels = [section.label for section in image.sections]
@@ -58,12 +58,12 @@ def headers(data: Buffer, image: Image, program: Program) -> None:
         _section(data, image, section, labels, program)
     loads = sorted(image.loads(), key=lambda item: item.vaddr)
     for segment in image.segments:
-        _segment(image, segment, program)
+        elfsegments.segment(image, segment, program)
     for one, other in itertools.pairwise(loads):
         if one.vaddr + one.memsz > other.vaddr:
             program.doubts.append(f"Segments {one.number} and {other.number} overlap in memory.")
     for load in loads:
-        _filled(data, image, load, program)
+        elfsegments.filled(data, image, load, program)
     _apart(program)
     _outside(data, image, program)
 
@@ -75,12 +75,13 @@ def _section(
         return labels[index] if 0 < index < len(labels) else str(index)
 
     info = label(section.info) if section.flags & 0x40 else section.info
-    if section.type in (SHT_SYMTAB, 11):
+    if section.type == SHT_SYMTAB:
         info = 0  # the number of local symbols: which ones is told by the symbols
     program.facts.append(
         (
             *("section", section.number, section.name, section.type, section.flags),
             *(section.align, section.entsize, label(section.link), info),
+            0 if section.flags & SHF_ALLOC else section.addr,
         )
     )
     if not section.number:
@@ -106,65 +107,6 @@ def _section(
         )
         if not used:
             program.doubts.append(f"No table uses the texts of {section.label}.")
-
-
-def _segment(image: Image, segment: Segment, program: Program) -> None:
-    end = segment.vaddr + segment.memsz
-    inside: list[object] = []
-    for section in image.sections:
-        if not section.flags & SHF_ALLOC or not section.size:
-            continue
-        first, last = max(segment.vaddr, section.addr), min(end, section.addr + section.size)
-        if (first, last) == (section.addr, section.addr + section.size):
-            inside.append(section.label)
-        elif first < last:  # RELRO may end within .got.plt
-            inside.append((section.label, first - section.addr, last - section.addr))
-    if segment.type == _PT_PHDR and segment.offset != image.header.phoff:
-        program.doubts.append("PT_PHDR does not say where the program headers are.")
-    if segment.paddr not in (segment.vaddr, 0):
-        program.doubts.append(f"Segment {segment.number} has another physical address.")
-    sizes: tuple[int, ...] = ()
-    if segment.type == _PT_TLS:
-        sizes = (segment.filesz, segment.memsz)
-    if not inside and segment.type not in (PT_LOAD, _PT_PHDR):
-        sizes = (segment.vaddr, segment.filesz, segment.memsz)
-    align: object = segment.align
-    if segment.type == PT_LOAD and program.machine == "x86-64" and _pages(segment):
-        align = "pages"
-    told = (segment.number, segment.type, segment.flags, align, tuple(inside), sizes)
-    program.facts.append(("segment", *told))
-
-
-def _pages(segment: Segment) -> bool:
-    """Whether a segment is aligned to whole pages, of which x86-64 has but one size."""
-    align = segment.align
-    return (
-        align >= _PAGE
-        and align & (align - 1) == 0
-        and segment.vaddr % align == segment.offset % align
-    )
-
-
-def _filled(data: Buffer, image: Image, load: Segment, program: Program) -> None:
-    """Nothing but sections, headers and zeros is loaded."""
-    header = image.header
-    taken = [(0, header.shape.sizes[0])]
-    taken.append((header.phoff, header.phoff + header.phnum * header.shape.sizes[1]))
-    end = load.vaddr + load.filesz
-    for section in image.sections:
-        if section.flags & SHF_ALLOC and section.size:
-            if section.type != SHT_NOBITS:
-                taken.append((section.offset, section.offset + section.size))
-            elif not section.flags & 0x400 and section.addr < load.vaddr + load.memsz:
-                end = max(end, section.addr + section.size)
-    at = load.offset
-    for start, stop in [*sorted(taken), (load.offset + load.filesz,) * 2]:
-        gap = data[max(at, load.offset) : min(start, load.offset + load.filesz)]
-        if len(gap) > _GAP_MOST or any(bytes(gap)):
-            program.doubts.append(f"Segment {load.number} loads bytes of no section at {at:#x}.")
-        at = max(at, stop)
-    if load.memsz != load.filesz and load.vaddr + load.memsz != end:
-        program.doubts.append(f"Segment {load.number} takes memory of no section.")
 
 
 def _apart(program: Program) -> None:

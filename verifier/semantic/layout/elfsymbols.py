@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from verifier.errors import ParseError
 from verifier.formats.elf.header import SHT_DYNAMIC, SHT_DYNSYM, SHT_RELA, SHT_SYMTAB
 from verifier.semantic.layout import elfdynamic
-from verifier.semantic.layout.program import Address, Kind
+from verifier.semantic.layout.program import FARTHEST, Address, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,7 +55,11 @@ def _table(
     dynamic = section.type == SHT_DYNSYM
     for number, (name, info, other, where, value, size) in enumerate(_SYMBOL.iter_unpack(raw)):
         if not number:
+            if any((name, info, other, where, value, size)):
+                raise ParseError("The first symbol is not empty", section.offset)
             continue
+        if value + size > FARTHEST:
+            raise ParseError("A symbol is larger than any image", section.offset)
         text = elfdynamic.text_at(strings, name)
         kind = info & 15
         version = versions[number] if dynamic and number < len(versions) else ""

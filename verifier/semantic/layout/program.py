@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.errors import ParseError
+
 if TYPE_CHECKING:
     from verifier.content import Buffer
+
+FARTHEST = 1 << 61  # no image has addresses beyond; sums of two still fit 64 bits
 
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
@@ -83,7 +87,12 @@ class Slots:
 
 def slots_of(rows: list[tuple[int, int, int, int, int]]) -> Slots:
     """Slots from (at, size, kind, target, symbol) in any order."""
-    table = np.array(sorted(set(rows)), dtype=np.int64).reshape(-1, 5)
+    try:
+        table = np.array(sorted(set(rows)), dtype=np.int64).reshape(-1, 5)
+    except OverflowError as error:
+        raise ParseError("A reference lies, or points, beyond all addresses") from error
+    if len(table) and max(int(table.max()), -int(table.min())) > FARTHEST:
+        raise ParseError("A reference lies, or points, beyond all addresses")
     return Slots(*(np.ascontiguousarray(table[:, column]) for column in range(5)))
 
 

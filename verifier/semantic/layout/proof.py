@@ -21,7 +21,7 @@ import numpy as np
 
 from verifier.semantic.layout import cuts, suspects
 from verifier.semantic.layout.mapping import NOWHERE, Mapping
-from verifier.semantic.layout.program import Address, Kind
+from verifier.semantic.layout.program import FARTHEST, Address, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -238,6 +238,8 @@ class _Judge:
         these (`__bss_start`) where data begins that moved elsewhere. Code is never so read.
         """
         if isinstance(item, Address):
+            if abs(item.value) > FARTHEST:
+                return Address(NOWHERE)
             place = int(self.map.all(np.array([item.value], dtype=np.int64))[0])
             piece = self.one.piece_at(item.value)
             if place == NOWHERE or (reading and edges and not (piece and piece.code)):
