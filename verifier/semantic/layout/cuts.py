@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from verifier.semantic.layout.program import VECTORS, Kind
 from verifier.semantic.layout.x86 import Flow
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from verifier.semantic.layout.program import Piece
     from verifier.semantic.layout.stretches import Extent
 
+_WORD = 8
 _ALIGNED = 64  # bytes that alignment may leave between two objects
 
 
@@ -28,7 +30,9 @@ def padding(image: Assembled, piece: Piece, start: int, end: int) -> bool:
     masked = image.masked.get(piece.name)
     if masked is None or not any(masked[start - piece.address : end - piece.address]):
         slots = image.slots.between(start, end)
-        return bool(slots.start == slots.stop)
+        if not piece.code and end - start >= (_ALIGNED if end == piece.end else end & -end):
+            return False  # more than the next object's alignment asks for
+        return bool(slots.start == slots.stop and (piece.code or end - start < _ALIGNED))
     if not piece.code:
         return False
     first, last = np.searchsorted(image.instructions, (start, end))
@@ -46,6 +50,7 @@ def judge(
     starts = [set(image.starts.tolist()) for image in (one, other)]
     symbols = _Objects(one), _Objects(other)
     loose: dict[str, int] = {}
+    inner = _Inner(one), _Inner(other)
     for extent in extents:
         piece, twin = one.piece_at(extent.a), other.piece_at(extent.b)
         assert piece is not None
@@ -57,6 +62,10 @@ def judge(
             faults.append(f"{piece.name} is cut, and its order is its meaning.")
         elif piece.code:
             faults += _code(one, other, extent, starts)
+        elif where := [at for image, at in zip(inner, extent[:2], strict=True) if image.holds(at)]:
+            faults.append(f"An object of {piece.name} is cut at {where[0]:#x}.")
+        elif _alone(one, extent, piece):
+            faults.append(f"Memory at {extent.a:#x} moved that one instruction alone uses.")
         elif not piece.made and not (
             symbols[0].begins(extent.a, piece)
             and symbols[1].begins(extent.b, twin)
@@ -95,6 +104,36 @@ def _ends(image: Assembled, end: int) -> bool:
     if piece is not None and piece.whole:
         return True
     return last >= 0 and whole and int(image.flows[last]) in (Flow.ENDS, Flow.JUMPS_FAR, Flow.CALLS)
+
+
+def _alone(image: Assembled, extent: Extent, piece: Piece) -> bool:
+    """Whether one instruction alone refers to an extent of zeros, and it is none of an object.
+
+    No program has an object that one instruction reads or writes in place, and nothing else: it
+    would be read without ever being written, or the reverse. An object whose address is taken
+    once moves by its alignment.
+    """
+    if piece.data is not None or extent.length == piece.size:
+        return False
+    first, last = extent.a, extent.a + extent.length
+    used = image.slots.kind[(image.slots.target >= first) & (image.slots.target < last)]
+    if len(used) != 1:
+        return False
+    align = min(extent.a & -extent.a, _WORD)
+    return int(used[0]) in (Kind.ACCESS, *VECTORS) or bool((extent.a - extent.b) % align)
+
+
+class _Inner:
+    """What lies inside of the objects that symbols name, for look-ups."""
+
+    def __init__(self, image: Assembled) -> None:
+        self._objects = sorted(image.program.objects.items())
+        self._starts = [start for start, _size in self._objects]
+
+    def holds(self, address: int) -> bool:
+        """Whether an object begins before an address and ends after it."""
+        index = bisect_left(self._starts, address) - 1
+        return index >= 0 and address < sum(self._objects[index])
 
 
 class _Objects:

@@ -202,6 +202,8 @@ def hashes(data: Buffer, image: Image) -> None:
 
 def _names(data: Buffer, image: Image, link: int) -> list[tuple[bytes, bool]]:
     """(name, defined) of each symbol of a table."""
+    if link >= len(image.sections) or image.sections[link].type != SHT_DYNSYM:
+        raise ParseError("A hash table speaks of no table of symbols")
     table = image.sections[link]
     texts = strings(data, image, table.link)
     raw = bytes(data[table.offset : table.offset + table.size])

@@ -35,6 +35,7 @@ def segment(image: Image, one: Segment, program: Program) -> None:
     align: object = one.align
     if one.type == PT_LOAD and program.machine == "x86-64" and _pages(one):
         align = "pages"
+    held = (*held, "physical" if one.paddr == one.vaddr else "")
     program.facts.append(("segment", one.number, one.type, one.flags, align, held, sizes))
 
 

@@ -154,6 +154,8 @@ def _symbol_texts(data: Buffer, image: Image, section: Section) -> list[str]:
     if not 0 < section.link < len(image.sections):
         return [""]
     table = image.sections[section.link]
+    if table.type not in (SHT_DYNSYM, SHT_SYMTAB):
+        raise ParseError(f"{section.label} speaks of no table of symbols", section.offset)
     strings = elfdynamic.strings(data, image, table.link)
     versions = elfdynamic.versions(data, image)
     raw = bytes(data[table.offset : table.offset + table.size])

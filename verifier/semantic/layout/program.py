@@ -36,6 +36,12 @@ class Kind(IntEnum):
     TABLE = 7  # a distance from the start of a jump table to code
     TYPES = 8  # a reference in a table of exception types
     MADE = 9  # a number that the linker derives: the index of a relocation
+    WIDE_16 = 16  # an access to as many bytes at once, which must be aligned
+    WIDE_32 = 32
+    WIDE_64 = 64
+
+
+VECTORS = (Kind.WIDE_16, Kind.WIDE_32, Kind.WIDE_64)
 
 
 class Address(NamedTuple):

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from verifier.semantic.layout.stretches import Extent
 
 _SHOWN = 64
+_ADDRESSES = (Kind.TAKEN, Kind.POINTER, Kind.MADE)
 _READINGS = (0, 1, 2)  # of a fact's addresses: extents; starts of sections; ends of sections
 
 
@@ -60,6 +61,8 @@ class _Judge:
         self.map = Mapping(one, other, self.extents)
         self.faults: list[str] = []
         self.assumptions: list[str] = []
+        self._edges: dict[int, int] = {}  # what a target means that no extent maps so
+        self._plain: set[int] = set()  # targets that extents map
 
     def run(self) -> None:
         for which, image in (("rebuilt", self.one), ("shipped", self.other)):
@@ -159,6 +162,12 @@ class _Judge:
         twins = np.empty_like(theirs.symbol)
         twins[order] = theirs.symbol
         named = (mine.symbol != 0) | (twins != 0)
+        reach = np.where(mine.kind >= Kind.WIDE_16, mine.kind - 1, 0)
+        cut = (reach > 0) & (self.map.all(mine.target + reach) != targets + reach)
+        cut |= (reach > 0) & (((wanted - mine.target) & reach) != 0)
+        for index in np.flatnonzero(cut & ~named).tolist():
+            self._misses(index, "what it reads at once was cut, or lies otherwise aligned")
+        self._plain = set(mine.target[(targets == wanted) & ~named].tolist())
         wrong = np.flatnonzero((targets != wanted) & ~named)
         for index in wrong.tolist():
             self._target(index, int(mine.target[index]), int(wanted[index]))
@@ -171,24 +180,49 @@ class _Judge:
                 self._misses(index, f"{texts[0]!r} became {texts[1]!r}")
 
     def _target(self, index: int, target: int, wanted: int) -> None:
-        """A target that no extent sends where it should go: an edge, or an assumption, or wrong."""
-        outside = self.map.extent(target) == NOWHERE
-        if wanted in self.map.edge(target):
-            if not outside:
-                self._assume(index, "the end of a section that is also the start of an object")
-            return
+        """A target that no extent sends where it should go: an edge, or an assumption, or wrong.
+
+        Only an address may be an edge, never memory that is read or code that runs; and all
+        references to it must mean the same.
+        """
         kind = int(self.one.slots.kind[index])
-        if wanted in self.map.after(target):
-            self._assume(index, "one past the end of an object")
-        elif kind == Kind.TAKEN and self._biased(target) and wanted in self.map.before(target):
-            self._assume(index, "a base before its object")
-        else:
+        what = self._meaning(index, target, wanted) if kind in _ADDRESSES or not target else None
+        if what is None or self._edges.setdefault(target, wanted) != wanted:
             self._misses(index, f"{self.one.program.label(target)} became {wanted:#x}")
+        elif what:
+            self._assume(index, what)
+
+    def _meaning(self, index: int, target: int, wanted: int) -> str | None:
+        """What else a target may mean, as an assumption or "" for certain; None for nothing."""
+        outside = self.map.extent(target) == NOWHERE
+        if outside and wanted in self.map.edge(target):
+            return ""
+        if wanted in self.map.last(target):
+            return "the end of a section that is also the start of an object"
+        if wanted in self.map.after(target) and (outside or self._walked(index, target)):
+            return "one past the end of an object"
+        if self._biased(target) and wanted in self.map.before(target):
+            taken = self.one.slots.kind[index] == Kind.TAKEN
+            return "a base before its object" if taken else None
+        return None
+
+    def _walked(self, index: int, end: int) -> bool:
+        """Whether the function of a slot also refers to the extent that ends at `end`."""
+        slots, at = self.one.slots, int(self.one.slots.at[index])
+        piece = self.one.piece_at(at)
+        if piece is None or not piece.code:
+            return False
+        place = int(np.searchsorted(self.one.starts, at, side="right"))
+        stop = int(self.one.starts[place]) if place < len(self.one.starts) else piece.end
+        mine = slots.target[slots.between(self.one.atom(at), stop)]
+        first = int(self.map.a[np.searchsorted(self.map.a, end) - 1])
+        return bool(np.any((mine >= first) & (mine < end)))
 
     def _biased(self, target: int) -> bool:
-        """Whether an address can be meant to lie before an object: it begins none itself."""
+        """Whether an address can be meant to lie before an object: nothing is known to be there."""
         index = int(np.searchsorted(self.map.a, target))
-        return index >= len(self.map.a) or int(self.map.a[index]) != target
+        starts = index < len(self.map.a) and int(self.map.a[index]) == target
+        return not starts and target not in self._plain and target not in self.one.program.objects
 
     def _assume(self, index: int, what: str) -> None:
         at = int(self.one.slots.at[index])
