@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tests.layouts.builds import Kind
 
-_VERSION = 4  # raise it when anything here changes
+_VERSION = 6  # raise it when anything here changes
 
 ONE = r"""
 #include <stdio.h>
@@ -33,7 +33,7 @@ HIDDEN int twin_left(int x) { puts("left"); return x + 1; }
 HIDDEN int twin_right(int x) { puts("right"); return x + 1; }
 static int (*const table[])(int) = { plus_one, plus_two, twin_left, twin_right };
 EXPORT struct both shared = { "first text", plus_one, { 1, 2, 3, 4 } };
-EXPORT const long halves[8] = { 11, 12, 13, 14, 21, 22, 23, 24 };
+HIDDEN long long halves[8] = { 11, 12, 13, 14, 21, 22, 23, 24 };
 static __thread int mine = 7;
 __attribute__((constructor)) static void starts(void) { shared.numbers[0] += 5; }
 __attribute__((constructor)) static void starts_too(void) { shared.numbers[0] *= 7; }
@@ -48,6 +48,7 @@ EXPORT int choose(int n) {
   }
 }
 EXPORT long walk(void) { long s = 0; for (int i = 0; i < 8; i++) s += halves[i]; return s; }
+EXPORT void set(int n, long x) { halves[n & 7] = x; }
 EXPORT long front(void) { return halves[1]; }
 EXPORT long back(void) { return halves[5]; }
 """

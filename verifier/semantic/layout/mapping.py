@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NOWHERE = -1
 _STEPS = (1, 2, 4, 8, 16, 32, 64)  # alignments of a symbol at the end of a section
-_NEAR = 1 << 16  # bytes that a biased base may lie before its object
+_NEAR = 1 << 12  # bytes that a biased base may lie before its object
 
 
 class Mapping:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 64
 _ADDRESSES = (Kind.TAKEN, Kind.POINTER, Kind.MADE)
-_READINGS = (0, 1, 2)  # of a fact's addresses: extents; starts of sections; ends of sections
+_READINGS = range(9)  # of a fact's addresses: as mapped, or as an edge of a section
 
 
 class Finding(NamedTuple):
@@ -222,7 +222,15 @@ class _Judge:
         """Whether an address can be meant to lie before an object: nothing is known to be there."""
         index = int(np.searchsorted(self.map.a, target))
         starts = index < len(self.map.a) and int(self.map.a[index]) == target
-        return not starts and target not in self._plain and target not in self.one.program.objects
+        known = target in self._plain or target in self.one.program.objects
+        return not starts and not known and not self._text(target)
+
+    def _text(self, target: int) -> bool:
+        """Whether a text begins at an address."""
+        piece = self.one.piece_at(target)
+        raw = self.one.masked.get(piece.name, b"") if piece else b""
+        at = target - piece.address if piece else 0
+        return bool(0 < at < len(raw) and not raw[at - 1] and 32 <= raw[at] < 127)
 
     def _assume(self, index: int, what: str) -> None:
         at = int(self.one.slots.at[index])
@@ -277,9 +285,10 @@ class _Judge:
             place = int(self.map.all(np.array([item.value], dtype=np.int64))[0])
             piece = self.one.piece_at(item.value)
             if place == NOWHERE or (reading and edges and not (piece and piece.code)):
-                found = [self.map.first(item.value), self.map.last(item.value)]
-                found = [*found[:: -1 if reading == 2 else 1], self.map.after(item.value)]
-                place = next((min(each) for each in found if each), place)
+                first = sorted(self.map.first(item.value))
+                after = sorted(self.map.last(item.value) or self.map.after(item.value))
+                found = [*first, *after] if place == NOWHERE else [place, *first, *after]
+                place = found[min(reading, len(found) - 1)] if found else place
             return Address(place)
         if isinstance(item, tuple):
             return tuple(self._address(each, reading, edges=edges) for each in item)
