@@ -92,13 +92,6 @@ def halves_exchanged(edit: Editor) -> None:
         edit.retarget(function, at + here, at + there)
 
 
-def hidden_table_left(edit: Editor) -> None:
-    """Distances that nothing declares stay, while the functions that they lead to trade places."""
-    one, other = edit.symbol("minus"), edit.symbol("over")
-    assert one != other
-    edit.put(edit.symbol("hidden_table"), one - edit.symbol("hidden_table") + other - one, 4)
-
-
 # ELF
 
 
@@ -267,17 +260,6 @@ def _frames(edit: Editor) -> list[int]:
 def frame_shorter(edit: Editor) -> None:
     at = _frames(edit)[-1] + 12
     edit.put_at(at, struct.unpack_from("<I", edit.data, at)[0] - 1, 4)
-
-
-def frame_of_another_function(edit: Editor) -> None:
-    one, other = _frames(edit)[-2:]
-    first, second = (struct.unpack_from("<i", edit.data, at + 8)[0] for at in (one, other))
-    distance = other - one
-    edit.data[one + 8 : one + 12] = struct.pack("<i", second + distance)
-    edit.data[other + 8 : other + 12] = struct.pack("<i", first - distance)
-    a, b = edit.data[one + 12], edit.data[other + 12]
-    assert first + 0 != second + distance
-    edit.data[one + 12] = a if a != b else a  # sizes stay where they are
 
 
 def frame_rule_changed(edit: Editor) -> None:

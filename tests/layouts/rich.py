@@ -1,4 +1,4 @@
-"""A small library with one of everything that can be tampered with, in two orders of its objects."""
+"""A small library with one of everything to tamper with, in two orders of its objects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tests.layouts.builds import Kind
 
-_VERSION = 6  # raise it when anything here changes
+_VERSION = 7  # raise it when anything here changes
 
 ONE = r"""
 #include <stdio.h>
@@ -106,13 +106,16 @@ MORE_PE = r"""
 #include <windows.h>
 extern __declspec(dllimport) int far_number;
 int near_number = 3;
-static void NTAPI at_thread(PVOID h, DWORD why, PVOID p) { (void)h; (void)p; near_number += why; }
-static void NTAPI at_thread_too(PVOID h, DWORD why, PVOID p) { (void)h; (void)p; near_number -= why; }
-__attribute__((section(".CRT$XLC"))) void (NTAPI *first_callback)(PVOID, DWORD, PVOID) = at_thread;
-__attribute__((section(".CRT$XLD"))) void (NTAPI *other_callback)(PVOID, DWORD, PVOID) = at_thread_too;
+static void NTAPI at_thread(PVOID h, DWORD why, PVOID p) { near_number += why; }
+static void NTAPI at_thread_too(PVOID h, DWORD why, PVOID p) { near_number -= why; }
+typedef void (NTAPI *callback)(PVOID, DWORD, PVOID);
+__attribute__((section(".CRT$XLC"))) callback first_callback = at_thread;
+__attribute__((section(".CRT$XLD"))) callback other_callback = at_thread_too;
 extern int far_data, far_more;
 int *far_place = &far_data; int *far_place_too = &far_more;
-__declspec(dllexport) int reach(void) { return *far_place + far_data - far_more * *far_place_too + near_number; }
+__declspec(dllexport) int reach(void) {
+  return *far_place + far_data - far_more * *far_place_too + near_number;
+}
 """
 FAR = r"""
 __declspec(dllexport) int far_data = 5; __declspec(dllexport) int far_more = 6;

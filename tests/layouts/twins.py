@@ -51,7 +51,7 @@ class Twin(NamedTuple):
     shipped: Path
 
     def contents(self) -> tuple[bytes, bytes]:
-        """(rebuilt, shipped), without what rules of its own speak for: the clock and the checksum of PE files."""
+        """(rebuilt, shipped), without what rules of their own speak for: PE clock and checksum."""
         one, other = (
             unsummed(path.read_bytes(), self.kind) for path in (self.rebuilt, self.shipped)
         )
@@ -151,7 +151,7 @@ def _aligned(one: Path, other: Path) -> None:
     said = builds.run("ld", "-shared", "--verbose").split("=" * 50)[1]
     for section, align in ((".text", 0x400), (".rodata", 0x800), (".data", 0x100)):
         said = re.sub(
-            rf"^  {section} +:", f"  . = ALIGN({align});\\n  {section} :", said, flags=re.M
+            rf"^  {section} +:", f"  . = ALIGN({align});\\n  {section} :", said, flags=re.MULTILINE
         )
     script.write_text(said)
     builds.linked(ELF, _zlib(ELF), other, "-Wl,--build-id=none", f"-Wl,-T,{script}")

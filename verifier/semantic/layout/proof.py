@@ -76,7 +76,9 @@ class _Judge:
         found, assumed = cuts.judge(self.one, self.other, self.extents)
         self.faults += found
         self.assumptions += assumed
-        self.assumptions += suspects.find(self.one, self.map)
+        found, assumed = suspects.find(self.one, self.map)
+        self.faults += found
+        self.assumptions += assumed
         unsure = [each for each in self.one.islands if not each.certain]
         if unsure:
             self.assumptions.append(
