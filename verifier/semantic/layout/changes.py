@@ -19,6 +19,7 @@ _REGISTER = re.compile(
     r"\b(?:[re]?(?:ax|bx|cx|dx|si|di|bp)|[abcd][lh]|[sd]il|bpl|r(?:[89]|1[0-5])[dwb]?|[xyz]mm\d+)\b"
 )
 _LABEL = re.compile(r"\.\d+\b")
+_PASSED = ("mov", "push")  # instructions that hand a line number on: mov, movz, push
 _STACK = re.compile(r"\[?[re]sp\b")
 
 
@@ -142,6 +143,7 @@ def _numbers(pairs: Sequence[tuple[Line, Line]]) -> tuple[str, int]:
     """A change of numbers alone: a constant, a place in memory, the size of the frame."""
     shifts = set()
     memory = stack = branch = False
+    handed = all(one.mnemonic.startswith(_PASSED) for one, _other in pairs)
     for one, other in pairs:
         before, after = _NUMBER.findall(one.token), _NUMBER.findall(other.token)
         shifts |= {int(y, 16) - int(x, 16) for x, y in zip(before, after, strict=True) if x != y}
@@ -154,7 +156,7 @@ def _numbers(pairs: Sequence[tuple[Line, Line]]) -> tuple[str, int]:
         return "comparison or branch", 0
     if memory and not any("[" not in one.operands for one, _other in pairs):
         return "memory access", 0
-    return "constant", shifts.pop() if len(shifts) == 1 else 0
+    return "constant", shifts.pop() if handed and len(shifts) == 1 else 0
 
 
 def _decides(line: Line) -> bool:

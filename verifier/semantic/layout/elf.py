@@ -22,7 +22,7 @@ from verifier.formats.elf.header import (
 )
 from verifier.formats.elf.layout import layout
 from verifier.semantic.layout import elffacts, elfsymbols, frames
-from verifier.semantic.layout.program import Piece, Program, slots_of
+from verifier.semantic.layout.program import FARTHEST, Piece, Program, slots_of
 
 if TYPE_CHECKING:
     from verifier.content import Buffer
@@ -109,6 +109,11 @@ def _fill(data: Buffer, image: Image, program: Program) -> None:
 
 
 def _pieces(data: Buffer, image: Image) -> tuple[Piece, ...]:
+    for section in image.sections:
+        if section.flags & SHF_ALLOC and section.align > 1 and section.addr % section.align:
+            raise ParseError(f"{section.label} is not aligned as it says")
+        if section.addr + section.size > FARTHEST:
+            raise ParseError(f"{section.label} lies beyond all addresses")
     found = [
         _piece(data, section)
         for section in image.sections
@@ -133,7 +138,10 @@ def _piece(data: Buffer, section: Section) -> Piece:
         code=bool(section.flags & SHF_EXECINSTR),
         content=not told and not threads,
         whole=section.type in _WHOLE
+        or section.name.decode("latin-1").isidentifier()  # may be walked: __start_…, __stop_…
         or bool(section.flags & SHF_TLS)
         or section.name in (b".init", b".fini"),
         made=section.name in _LINKER,
+        offset=section.offset,
+        stored=len(stored) if stored is not None else 0,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.errors import ParseError
-from verifier.semantic.layout.program import Address, Kind
+from verifier.semantic.layout.program import FARTHEST, Address, Kind
 
 if TYPE_CHECKING:
     from verifier.semantic.layout.program import Fact, Piece
@@ -127,6 +127,8 @@ def frames(piece: Piece) -> tuple[list[Frame], list[Fact]]:
             if mine is None:
                 raise ParseError("An entry of the unwind table has no common entry", at)
             frame = _frame(cursor, mine)
+            if max(frame.begin, frame.size, frame.table) > FARTHEST:
+                raise ParseError("A function is larger than any image", at)
             found.append(frame)
             rest = cursor.take(end - cursor.at).rstrip(b"\0")
             where = Address(frame.table) if frame.table else None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from verifier.semantic.layout.program import Kind
+from verifier.semantic.layout.program import VECTORS, Kind
 from verifier.semantic.layout.x86 import Code, Flow
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def find(program: Program, piece: Piece, code: Code) -> list[Island]:
     instruction that nothing runs over), and ends where code is known to begin again.
     """
     spoilt = np.array(code.bad or [-1], dtype=np.int64)
-    taken = [row for row in code.rows if row[2] in (Kind.TAKEN, Kind.ACCESS)]
+    taken = [row for row in code.rows if row[2] in (Kind.TAKEN, Kind.ACCESS, *VECTORS)]
     near = np.searchsorted(spoilt, [row[0] - _SPOILT for row in taken])
     known = np.array(
         sorted(

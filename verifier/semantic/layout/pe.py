@@ -184,4 +184,6 @@ def _piece(data: Buffer, image: Image, section: Section) -> Piece:
         content=section.address not in told and not debug,
         whole=section.label in _WHOLE,
         made=section.label == ".idata",
+        offset=section.pointer,
+        stored=section.content,
     )

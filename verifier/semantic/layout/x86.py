@@ -6,16 +6,17 @@ Decoded by iced-x86; `recheck` decodes by capstone, so that neither is trusted a
 from __future__ import annotations
 
 import itertools
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from verifier.semantic.layout.program import Ints, Kind
+from verifier.semantic.layout.program import VECTORS, Ints, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from iced_x86 import Instruction
+    from iced_x86 import Formatter, Instruction
 
 
 class Flow:
@@ -75,6 +76,7 @@ class _Sweep:
         self.bad: list[int] = []
         self.indirect: list[int] = []
         self._known: dict[int, tuple[int, int]] = {}
+        self._widths: dict[int, int] = {}
 
     def found(self) -> Code:
         return Code(
@@ -103,7 +105,7 @@ class _Sweep:
             self.rows.append((place, where.immediate_size, branch, target, 0))
         elif instruction.is_ip_rel_memory_operand:
             where = decoder.get_constant_offsets(instruction)  # type: ignore[attr-defined]
-            kind = Kind.TAKEN if instruction.mnemonic == _lea() else Kind.ACCESS
+            kind = Kind.TAKEN if instruction.mnemonic == _lea() else self._width(instruction)
             place = at + where.displacement_offset
             target = instruction.ip_rel_memory_address
             if target >> 62:
@@ -116,6 +118,32 @@ class _Sweep:
             self.indirect.append(at)
         elif not code:
             self.bad.append(at)
+
+    def _width(self, instruction: Instruction) -> int:
+        known = self._widths.get(instruction.code)
+        if known is None:
+            from iced_x86 import MemorySizeExt  # noqa: PLC0415 - as above
+
+            size = MemorySizeExt.size(instruction.memory_size)
+            known = max((each for each in VECTORS if each <= size), default=Kind.ACCESS)
+            if known in VECTORS and not wants_alignment(_formatter().format_mnemonic(instruction)):
+                known = Kind.ACCESS
+            self._widths[instruction.code] = known
+        return known
+
+
+def wants_alignment(name: str) -> bool:
+    """Whether an instruction faults where its 16 bytes or more are not aligned (SDM 1, 4.1.1)."""
+    if name.startswith("v"):
+        return name.startswith(("vmova", "vmovdqa", "vmovnt"))
+    return name not in ("movups", "movupd", "movdqu", "lddqu")
+
+
+@cache
+def _formatter() -> Formatter:
+    from iced_x86 import Formatter, FormatterSyntax  # noqa: PLC0415 - as above
+
+    return Formatter(FormatterSyntax.INTEL)
 
 
 def _lea() -> int:
