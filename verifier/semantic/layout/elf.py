@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verifier.errors import ParseError, VerifierError
+from verifier.errors import LimitError, ParseError, VerifierError
 from verifier.formats.elf.header import (
     SHF_ALLOC,
     SHF_COMPRESSED,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _MACHINES = {62: "x86-64", 183: "aarch64"}
 _DYN = 3
+_PARTS_MOST = 1 << 20  # segments times sections
 _INIT_ARRAY, _FINI_ARRAY, _PREINIT_ARRAY, _HASH, _RELR = 14, 15, 16, 5, 19
 _GNU_HASH, _VERSYM, _UNWIND = 0x6FFFFFF6, 0x6FFFFFFF, 0x70000001
 _TOLD = {SHT_DYNSYM, SHT_STRTAB, _HASH, _GNU_HASH, _VERSYM, SHT_VERNEED, SHT_VERDEF, SHT_RELA,
@@ -47,6 +48,10 @@ def load(data: Buffer) -> Program:
         VerifierError: it is not well-formed.
     """
     image: Image = layout(data).info
+    if len(image.segments) * len(image.sections) > _PARTS_MOST:
+        raise LimitError(
+            f"It has {len(image.segments)} segments and {len(image.sections)} sections"
+        )
     pieces = _pieces(data, image) if image.header.type == _DYN else ()
     program = Program(
         _MACHINES.get(image.header.machine, f"machine {image.header.machine}"),
@@ -102,7 +107,7 @@ def _fill(data: Buffer, image: Image, program: Program) -> None:
     for piece in program.pieces:
         if piece.code and piece.content:
             starts.add(piece.address)
-            if piece.made:
+            if piece.made and piece.data is not None:
                 starts.update(range(piece.address, piece.end, 16))
     program.starts = elffacts.numbers(starts)
     program.slots = slots_of(rows)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from verifier.errors import ParseError
+from verifier.errors import LimitError, ParseError
 from verifier.semantic.layout.program import FARTHEST, Address, Kind
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ _FIXED = {0x00: (8, False), 0x02: (2, False), 0x03: (4, False), 0x04: (8, False)
           0x0A: (2, True), 0x0B: (4, True), 0x0C: (8, True)}  # fmt: skip
 _PCREL = 0x10
 _INDIRECT = 0x80
+_ACTIONS_MOST = 1 << 16  # bytes of one exception table's actions
 _ENTRIES_MOST = 4_000_000
 
 
@@ -211,6 +212,8 @@ def type_slots(piece: Piece, address: int) -> list[tuple[int, int, int, int, int
 def _types(cursor: Cursor) -> int:
     """How many types the actions name: the largest filter, as far as actions can be read."""
     most = 0
+    if cursor.end - cursor.at > _ACTIONS_MOST:
+        raise LimitError(f"An exception table holds {cursor.end - cursor.at} bytes of actions")
     room = (cursor.end - cursor.at) // 4
     while cursor.at + 2 <= cursor.end - 4 * most:
         most = max(most, cursor.sleb())

@@ -132,11 +132,17 @@ class _Sweep:
         return known
 
 
+_SCALAR = ("cvtsd", "cvtss", "cvttsd", "cvttss", "cvtsi", "pins", "pmov")
+
+
 def wants_alignment(name: str) -> bool:
     """Whether an instruction faults where its 16 bytes or more are not aligned (SDM 1, 4.1.1)."""
     if name.startswith("v"):
         return name.startswith(("vmova", "vmovdqa", "vmovnt"))
-    return name not in ("movups", "movupd", "movdqu", "lddqu")
+    if name in ("movups", "movupd", "movdqu", "lddqu"):
+        return False
+    # One number, though capstone says 16 bytes of some: comisd, ucomiss, cvtsd2si …
+    return not name.endswith(("sd", "ss")) and not name.startswith(_SCALAR)
 
 
 @cache
