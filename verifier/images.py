@@ -71,7 +71,9 @@ def compare_images(settings: Settings, request: ImagesRequest) -> ImagesAnswer:
         ruleset.load(), settings.policy, kind.rules, FIELD, shipped, rebuilt, judged
     )
     if not isinstance(answer, Refused):
-        return ImagesAnswer(_patches(images.open, answer), text, notes=found.notes, total=True)
+        return ImagesAnswer(
+            _patches(images.open, answer, found.finding.gaps), text, notes=found.notes, total=True
+        )
     if total:
         told = Difference(answer.kind, FIELD, answer.reason)
         return ImagesAnswer(differences=(told,), notes=found.notes, total=True)
@@ -80,11 +82,13 @@ def compare_images(settings: Settings, request: ImagesRequest) -> ImagesAnswer:
     )
 
 
-def _patches(places: tuple[Place, ...], settled: Settled) -> tuple[Patch, ...]:
+def _patches(
+    places: tuple[Place, ...], settled: Settled, gaps: tuple[tuple[int, int], ...]
+) -> tuple[Patch, ...]:
     """One patch for each open place.
 
     Fields of headers follow from where things are laid out, which a vendor may choose: all of
-    them is free. The largest place of contents carries what the map itself could say.
+    them is free, as is padding. The largest place carries what the map itself could say.
     """
     rule, accepted = settled
     largest = max(range(len(places)), key=lambda index: places[index].length)
@@ -99,18 +103,37 @@ def _patches(places: tuple[Place, ...], settled: Settled) -> tuple[Patch, ...]:
             rebuilt_length=place.rebuilt_length,
             data=b"",
             evidence=accepted.evidence,
-            free=_free(accepted.free, place, largest=index == largest),
+            free=_free(accepted.free if index == largest else (), place, gaps),
             codec=CODEC,
         )
         for index, place in enumerate(places)
     )
 
 
-def _free(free: tuple[Range, ...], place: Place, *, largest: bool) -> tuple[Range, ...]:
-    if largest:
-        return tuple(
-            item._replace(length=min(item.length, place.length)) for item in free if place.length
-        )
+def _free(
+    choices: tuple[Range, ...], place: Place, gaps: tuple[tuple[int, int], ...]
+) -> tuple[Range, ...]:
+    """Ranges within a place, disjoint; the choices of the map are on what is not padding."""
     if 0 < place.length <= _FIELD_BYTES:
         return (Range(0, place.length, "where things are laid out"),)
-    return ()
+    found = []
+    for offset, length in gaps:
+        start = max(offset, place.offset) - place.offset
+        end = min(offset + length, place.offset + place.length) - place.offset
+        if start < end:
+            found.append(Range(start, end - start, "padding between things that moved"))
+    return (*_outside(choices, sorted(found), place.length), *sorted(found))
+
+
+def _outside(choices: tuple[Range, ...], taken: list[Range], size: int) -> tuple[Range, ...]:
+    """As many bytes as the choices have, from the start on, that no taken range holds."""
+    left = sum(item.length for item in choices)
+    found: list[Range] = []
+    at = 0
+    for item in [*taken, Range(size, 0)]:
+        length = min(item.offset - at, left)
+        if length > 0:
+            found.append(Range(at, length, choices[0].reason))
+            left -= length
+        at = item.offset + item.length
+    return tuple(found)

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.semantic.layout.program import Kind
-from verifier.semantic.layout.x86 import Code, Flow
+from verifier.semantic.layout.x86 import Code, Flow, wants_alignment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _RIP = re.compile(r"\[(?:[c-gs]s:)?rip(?: ([+-]) (0x[0-9a-f]+|\d+))?\]")
 _IDLE = re.compile(r"^(e[a-ds][xpi]), (?:[c-gs]s:)?(?:dword ptr )?\[\1\]$")
+_EIP = re.compile(r"\beip\b")
+_WIDTHS = (("xmmword", Kind.WIDE_16), ("ymmword", Kind.WIDE_32), ("zmmword", Kind.WIDE_64))
 _PREFIXES = ("bnd ", "notrack ", "rep ", "repne ", "repz ", "repnz ", "lock ")
 _ENDS = {"ret", "retf", "iretq", "iretd", "iret", "hlt", "ud0", "ud1", "ud2", "sysret", "sysexit",
          "sysretq", "sysexitq", "retfq"}  # fmt: skip
@@ -80,7 +82,10 @@ class _Sweep:
             self._branch(at, size, branch, int(operands, 16))
         elif "rip" in operands and (found := _RIP.search(operands)):
             distance = int(found[2] or "0", 0) * (-1 if found[1] == "-" else 1)
-            self._access(at, size, Kind.TAKEN if name == "lea" else Kind.ACCESS, distance)
+            kind = Kind.TAKEN if name == "lea" else _width(name, operands)
+            self._access(at, size, kind, distance)
+        elif "eip" in operands and _EIP.search(operands):  # no compiler writes it
+            self.bad.append(at)
 
     def _branch(self, at: int, size: int, kind: int, target: int) -> None:
         for width in (4, 1, 2):
@@ -105,6 +110,13 @@ class _Sweep:
     def _signed(self, place: int, width: int) -> int:
         raw = self._data[place - self._base : place - self._base + width]
         return int.from_bytes(raw, "little", signed=True)
+
+
+def _width(name: str, operands: str) -> int:
+    """The kind of an access by the words for its size."""
+    if not wants_alignment(name):
+        return Kind.ACCESS
+    return next((kind for word, kind in _WIDTHS if word in operands), Kind.ACCESS)
 
 
 def _nature(name: str) -> tuple[int, int]:

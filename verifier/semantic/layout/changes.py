@@ -25,6 +25,7 @@ _CALLS = ("call", "bl", "blr")
 _DECIDES = {"cmp", "test", "cmn", "tst", "ccmp", "ccmn"}
 _CONDITIONAL = ("set", "cmov", "b.", "cb", "tb", "cset", "csel", "csinc", "csinv", "csneg", "cinc",
                 "cinv", "cneg", "fcsel", "fcmp")  # fmt: skip
+_PASSED = ("mov", "push")  # instructions that hand a line number on: mov, movz, push
 
 
 class Change(NamedTuple):
@@ -147,6 +148,7 @@ def _numbers(pairs: Sequence[tuple[Line, Line]]) -> tuple[str, int]:
     """A change of numbers alone: a constant, a place in memory, the size of the frame."""
     shifts = set()
     memory = stack = branch = False
+    handed = all(one.mnemonic.startswith(_PASSED) for one, _other in pairs)
     for one, other in pairs:
         before, after = _NUMBER.findall(one.token), _NUMBER.findall(other.token)
         shifts |= {int(y, 16) - int(x, 16) for x, y in zip(before, after, strict=True) if x != y}
@@ -159,7 +161,7 @@ def _numbers(pairs: Sequence[tuple[Line, Line]]) -> tuple[str, int]:
         return "comparison or branch", 0
     if memory and not any("[" not in one.operands for one, _other in pairs):
         return "memory access", 0
-    return "constant", shifts.pop() if len(shifts) == 1 else 0
+    return "constant", shifts.pop() if handed and len(shifts) == 1 else 0
 
 
 def _decides(line: Line) -> bool:

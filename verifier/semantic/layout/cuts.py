@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.semantic.layout.begins import Begins
+from verifier.semantic.layout.program import VECTORS, Kind
 from verifier.semantic.layout.x86 import Flow
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 # Where compilers reach one object by its distance from another one (section anchors), a symbol's
 # end is no proof that nothing walks over it.
 _ANCHORED = {"aarch64"}
+_WORD = 8
 _ALIGNED = 64  # bytes that alignment may leave between two objects
 
 
@@ -33,19 +35,20 @@ def padding(image: Assembled, piece: Piece, start: int, end: int) -> bool:
     masked = image.masked.get(piece.name)
     if masked is None or not any(masked[start - piece.address : end - piece.address]):
         slots = image.slots.between(start, end)
-        return bool(slots.start == slots.stop)
+        if not piece.code and end - start >= (_ALIGNED if end == piece.end else end & -end):
+            return False  # more than the next object's alignment asks for
+        return bool(slots.start == slots.stop and (piece.code or end - start < _ALIGNED))
     if not piece.code:
         return False
-    if end == piece.end:  # zeros may follow at the end of a section alone
-        end = start + len(masked[start - piece.address : end - piece.address].rstrip(b"\0"))
+    # Assemblers fill up to the end of their section, and linkers add zeros up to the next one.
+    end = start + len(masked[start - piece.address : end - piece.address].rstrip(b"\0"))
     first, last = np.searchsorted(image.instructions, (start, end))
     if first == last or int(image.instructions[first]) != start:
         return False
     edges = [*image.instructions[first:last].tolist(), end]
-    return all(
-        masked[at - piece.address : after - piece.address] in NOTHING
-        for at, after in pairwise(edges)
-    )
+    edges[-1] = max(end, edges[-2] + 1)
+    fills = (masked[at - piece.address : after - piece.address] for at, after in pairwise(edges))
+    return all(fill in NOTHING or fill.ljust(_LONGEST, b"\0") in _PADDED for fill in fills)
 
 
 # What assemblers (GNU as, LLVM) fill gaps in code with, and int3; AArch64 has one nop. Any other
@@ -58,9 +61,40 @@ NOTHING = {b""} | {
         *("0f1f8000000000", _LONG, "66" + _LONG),
         *("66" * count + "2e" + _LONG for count in range(7)),
         *("89f6", "8d7600", "8d742600", "2e8d742600", "8db600000000", "8db42600000000"),
-        *("2e8db42600000000", "1f2003d5"),
+        *("2e8db42600000000", "1f2003d5"),  # the last one is AArch64's
     )
 }
+
+
+def padding_kept(one: Assembled, other: Assembled, extents: Sequence[Extent]) -> list[str]:
+    """Faults of padding that changed between two stretches that lie as far apart as before."""
+    twins = {piece.name: piece for piece in other.program.pieces}
+    faults = []
+    for piece in one.program.pieces:
+        mine, twin = one.masked.get(piece.name), twins.get(piece.name)
+        theirs = other.masked.get(piece.name)
+        if mine is None or theirs is None or twin is None:
+            continue
+        rows = [each for each in extents if piece.address <= each.a < piece.end]
+        order = sorted(each.b for each in rows)
+        follows = dict(pairwise([*order, twin.end]))
+        ends = [(piece.address, twin.address, 0), *rows]
+        starts = [(each.a, each.b) for each in rows] + [(piece.end, twin.end)]
+        first = order[0] if order else twin.end
+        for (a, b, length), (after, beyond) in zip(ends, starts, strict=True):
+            expected = first if not length else follows[b]
+            gap = after - a - length
+            if expected != beyond or gap <= 0 or beyond - b - length != gap:
+                continue
+            x, y = a + length - piece.address, b + length - twin.address
+            if mine[x : x + gap] != theirs[y : y + gap]:
+                place = one.program.label(a + length)
+                faults.append(f"The padding at {place} changed, and nothing around it moved apart.")
+    return faults
+
+
+_LONGEST = max(map(len, NOTHING))
+_PADDED = {fill.ljust(_LONGEST, b"\0") for fill in NOTHING}  # the last may end in zeros itself
 
 
 def judge(
@@ -73,6 +107,7 @@ def judge(
     symbols = _Objects(one), _Objects(other)
     known = Begins(one), Begins(other)
     loose: dict[str, int] = {}
+    inner = _Inner(one), _Inner(other)
     for extent in extents:
         piece, twin = one.piece_at(extent.a), other.piece_at(extent.b)
         assert piece is not None
@@ -84,15 +119,17 @@ def judge(
             faults.append(f"{piece.name} is cut, and its order is its meaning.")
         elif piece.code:
             faults += _code(one, other, extent, starts)
-        elif (
-            piece.made
-            and _linked(one, extent.a, extent, piece)
-            and _linked(other, extent.b, extent, twin)
+        elif piece.made and not (
+            _linked(one, extent.a, extent, piece) and _linked(other, extent.b, extent, twin)
         ):
-            continue
-        elif not (known[0].at(extent.a, piece) and known[1].at(extent.b, twin)):
+            faults.append(f"{piece.name} is cut where no reference begins.")
+        elif where := [at for image, at in zip(inner, extent[:2], strict=True) if image.holds(at)]:
+            faults.append(f"An object of {piece.name} is cut at {where[0]:#x}.")
+        elif _alone(one, extent, piece):
+            faults.append(f"Memory at {extent.a:#x} moved that one instruction alone uses.")
+        elif not piece.made and not (known[0].at(extent.a, piece) and known[1].at(extent.b, twin)):
             faults.append(f"{piece.name} is cut at {extent.a:#x}, where nothing begins.")
-        elif not (
+        elif not piece.made and not (
             (one.program.machine not in _ANCHORED or extent.length == piece.size == twin.size)
             and symbols[0].begins(extent.a, piece)
             and symbols[1].begins(extent.b, twin)
@@ -142,6 +179,36 @@ def _linked(image: Assembled, start: int, extent: Extent, piece: Piece) -> bool:
         if edge not in (piece.address, piece.end) and slots.start == slots.stop:
             return False
     return True
+
+
+def _alone(image: Assembled, extent: Extent, piece: Piece) -> bool:
+    """Whether one instruction alone refers to an extent of zeros, and it is none of an object.
+
+    No program has an object that one instruction reads or writes in place, and nothing else: it
+    would be read without ever being written, or the reverse. An object whose address is taken
+    once moves by its alignment.
+    """
+    if piece.data is not None or extent.length == piece.size:
+        return False
+    first, last = extent.a, extent.a + extent.length
+    used = image.slots.kind[(image.slots.target >= first) & (image.slots.target < last)]
+    if len(used) != 1:
+        return False
+    align = min(extent.a & -extent.a, _WORD)
+    return int(used[0]) in (Kind.ACCESS, *VECTORS) or bool((extent.a - extent.b) % align)
+
+
+class _Inner:
+    """What lies inside of the objects that symbols name, for look-ups."""
+
+    def __init__(self, image: Assembled) -> None:
+        self._objects = sorted(image.program.objects.items())
+        self._starts = [start for start, _size in self._objects]
+
+    def holds(self, address: int) -> bool:
+        """Whether an object begins before an address and ends after it."""
+        index = bisect_left(self._starts, address) - 1
+        return index >= 0 and address < sum(self._objects[index])
 
 
 class _Objects:

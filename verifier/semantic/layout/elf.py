@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verifier.errors import ParseError, VerifierError
+from verifier.errors import LimitError, ParseError, VerifierError
 from verifier.formats.elf.header import (
     SHF_ALLOC,
     SHF_COMPRESSED,
@@ -22,7 +22,7 @@ from verifier.formats.elf.header import (
 )
 from verifier.formats.elf.layout import layout
 from verifier.semantic.layout import elffacts, elfsymbols, frames
-from verifier.semantic.layout.program import Piece, Program, slots_of
+from verifier.semantic.layout.program import FARTHEST, Piece, Program, slots_of
 
 if TYPE_CHECKING:
     from verifier.content import Buffer
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _MACHINES = {62: "x86-64", 183: "aarch64"}
 _DYN = 3
+_PARTS_MOST = 1 << 20  # segments times sections
 _INIT_ARRAY, _FINI_ARRAY, _PREINIT_ARRAY, _HASH, _RELR = 14, 15, 16, 5, 19
 _GNU_HASH, _VERSYM, _UNWIND = 0x6FFFFFF6, 0x6FFFFFFF, 0x70000001
 _TOLD = {SHT_DYNSYM, SHT_STRTAB, _HASH, _GNU_HASH, _VERSYM, SHT_VERNEED, SHT_VERDEF, SHT_RELA,
@@ -47,6 +48,10 @@ def load(data: Buffer) -> Program:
         VerifierError: it is not well-formed.
     """
     image: Image = layout(data).info
+    if len(image.segments) * len(image.sections) > _PARTS_MOST:
+        raise LimitError(
+            f"It has {len(image.segments)} segments and {len(image.sections)} sections"
+        )
     pieces = _pieces(data, image) if image.header.type == _DYN else ()
     program = Program(
         _MACHINES.get(image.header.machine, f"machine {image.header.machine}"),
@@ -102,13 +107,18 @@ def _fill(data: Buffer, image: Image, program: Program) -> None:
     for piece in program.pieces:
         if piece.code and piece.content:
             starts.add(piece.address)
-            if piece.made:
+            if piece.made and piece.data is not None:
                 starts.update(elfsymbols.stubs(program.machine, piece))
     program.starts = elffacts.numbers(starts)
     program.slots = slots_of(rows)
 
 
 def _pieces(data: Buffer, image: Image) -> tuple[Piece, ...]:
+    for section in image.sections:
+        if section.flags & SHF_ALLOC and section.align > 1 and section.addr % section.align:
+            raise ParseError(f"{section.label} is not aligned as it says")
+        if section.addr + section.size > FARTHEST:
+            raise ParseError(f"{section.label} lies beyond all addresses")
     found = [
         _piece(data, section)
         for section in image.sections
@@ -133,7 +143,10 @@ def _piece(data: Buffer, section: Section) -> Piece:
         code=bool(section.flags & SHF_EXECINSTR),
         content=not told and not threads,
         whole=section.type in _WHOLE
+        or section.name.decode("latin-1").isidentifier()  # may be walked: __start_…, __stop_…
         or bool(section.flags & SHF_TLS)
         or section.name in (b".init", b".fini"),
         made=section.name in _LINKER,
+        offset=section.offset,
+        stored=len(stored) if stored is not None else 0,
     )

@@ -146,7 +146,7 @@ def _needed(raw: bytes, texts: bytes) -> dict[int, str]:
         if version != 1:
             raise ParseError(f"The table of needed versions has version {version}")
         place = at + first
-        for number in range(count):
+        for left in reversed(range(count)):
             if place + 16 > len(raw):
                 raise ParseError("A needed version leaves its table")
             value, flags, other, name, step = struct.unpack_from("<IHHII", raw, place)
@@ -155,9 +155,7 @@ def _needed(raw: bytes, texts: bytes) -> dict[int, str]:
             hidden = " hidden" if other > _VERSIONED else ""
             label = f"{text_at(texts, name)!r} of {text_at(texts, file)!r} ({flags}){hidden}"
             found[other & _VERSIONED] = label
-            _chained(step, 16, number + 1 < count)
-            place += step
-        _chained(first, 16, more=True)
+            place = _next(place, step, left)
         if not following:
             _nothing(raw, place + (16 if count else 0), "needed")
             return found
@@ -165,10 +163,11 @@ def _needed(raw: bytes, texts: bytes) -> dict[int, str]:
     raise ParseError("The table of needed versions has no end")
 
 
-def _chained(step: int, size: int, more: bool) -> None:
-    """Entries follow each other directly, as linkers write them, and the last says so."""
-    if step != (size if more else 0):
-        raise ParseError("A table of versions is not chained as linkers do it")
+def _next(place: int, step: int, left: int) -> int:
+    """The next entry of a list, whose length and last step must say the same."""
+    if bool(step) != bool(left):
+        raise ParseError("A list of versions is shorter or longer than it says")
+    return place + step
 
 
 def _nothing(raw: bytes, at: int, what: str) -> None:
@@ -187,14 +186,13 @@ def _defined(raw: bytes, texts: bytes) -> dict[int, str]:
             raise ParseError(f"The table of defined versions has version {version}")
         place, first_name = at + first, b""
         names: list[str] = []
-        for number in range(count):
+        for left in reversed(range(count)):
             if place + 8 > len(raw):
                 raise ParseError("A defined version leaves its table")
             name, step = struct.unpack_from("<II", raw, place)
             first_name = text_at(texts, name) if not names else first_name
             names.append(repr(text_at(texts, name)))
-            _chained(step, 8, number + 1 < count)
-            place += step
+            place = _next(place, step, left)
         if not names or value != _sysv(first_name):
             raise ParseError("A defined version has the hash of another name")
         found[index] = f"defined {' '.join(names)} ({flags})"
@@ -216,7 +214,7 @@ def hashes(data: Buffer, image: Image) -> None:
 
 def _names(data: Buffer, image: Image, link: int) -> list[tuple[bytes, bool]]:
     """(name, defined) of each symbol of a table."""
-    if not 0 < link < len(image.sections) or image.sections[link].type != SHT_DYNSYM:
+    if link >= len(image.sections) or image.sections[link].type != SHT_DYNSYM:
         raise ParseError("A hash table speaks of no table of symbols")
     table = image.sections[link]
     texts = strings(data, image, table.link)

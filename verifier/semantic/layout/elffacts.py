@@ -11,36 +11,34 @@ import numpy as np
 
 from verifier.errors import ParseError
 from verifier.formats.elf.header import (
-    PT_LOAD,
     SHF_ALLOC,
     SHT_NOBITS,
     SHT_NOTE,
     SHT_STRTAB,
     SHT_SYMTAB,
 )
-from verifier.semantic.layout.program import Address
+from verifier.semantic.layout import elfsegments
+from verifier.semantic.layout.program import FARTHEST, Address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from verifier.content import Buffer
-    from verifier.formats.elf.header import Section, Segment
+    from verifier.formats.elf.header import Section
     from verifier.formats.elf.image import Image
     from verifier.semantic.layout.frames import Frame
-    from verifier.semantic.layout.program import Ints, Piece, Program
+from verifier.semantic.layout.program import Ints, Piece, Program
 
-_PT_PHDR, _PT_RELRO = 6, 0x6474E552
-_PAGES = 1 << 16
 DEBUG = b".debug_"
 _GAP_MOST = 1 << 20
 
 
 def numbers(values: Iterable[int]) -> Ints:
     """Sorted addresses."""
-    try:
-        return np.array(sorted(values), dtype=np.int64)
-    except OverflowError as error:
-        raise ParseError("A function begins outside of every address space") from error
+    found = sorted(values)
+    if found and (found[0] < -FARTHEST or found[-1] > FARTHEST):
+        raise ParseError("An address is larger than any of an image")
+    return np.array(found, dtype=np.int64)
 
 
 def none() -> Ints:
@@ -51,9 +49,8 @@ def none() -> Ints:
 def headers(data: Buffer, image: Image, program: Program) -> None:
     """Facts of the file header, segments and sections, and of all contents that is not loaded."""
     header = image.header
-    ident = bytes(data[:16])
-    version = bytes(data[20:24])
-    program.facts.append(("header", ident, header.type, header.machine, version, header.flags))
+    raw = bytes(data[:64])  # all but the entry point and the place of the section headers
+    program.facts.append(("header", raw[:24], raw[32:40], raw[48:64]))
     program.facts.append(("entry", Address(header.entry) if header.entry else None))
     program.facts.append(("counts", header.phnum, header.shnum, header.shstrndx))
     labels = [section.label for section in image.sections]
@@ -61,12 +58,12 @@ def headers(data: Buffer, image: Image, program: Program) -> None:
         _section(data, image, section, labels, program)
     loads = sorted(image.loads(), key=lambda item: item.vaddr)
     for segment in image.segments:
-        _segment(image, segment, program)
+        elfsegments.segment(image, segment, program)
     for one, other in itertools.pairwise(loads):
         if one.vaddr + one.memsz > other.vaddr:
             program.doubts.append(f"Segments {one.number} and {other.number} overlap in memory.")
     for load in loads:
-        _filled(data, image, load, program)
+        elfsegments.filled(data, image, load, program)
     _apart(program)
     _outside(data, image, program)
 
@@ -78,13 +75,14 @@ def _section(
         return labels[index] if 0 < index < len(labels) else str(index)
 
     info = label(section.info) if section.flags & 0x40 else section.info
-    if section.type in (SHT_SYMTAB, 11):
+    if section.type == SHT_SYMTAB:
         info = 0  # the number of local symbols: which ones is told by the symbols
     program.facts.append(
         (
             "section" if section.flags & SHF_ALLOC else "unloaded section",
             *(section.number, section.name, section.type, section.flags),
             *(section.align, section.entsize, label(section.link), info),
+            0 if section.flags & SHF_ALLOC else section.addr,
         )
     )
     if not section.number:
@@ -96,7 +94,9 @@ def _section(
     elif section.type == SHT_NOBITS:
         place = section.addr - section.offset
         homes = {load.vaddr - load.offset for load in image.loads()}
-        program.facts.append(("place of zeros", section.number, place in homes or place))
+        ends = {load.offset + load.filesz for load in image.loads()}
+        usual = place in homes or section.offset in ends
+        program.facts.append(("place of zeros", section.number, usual or place))
     _contents(data, image, section, program)
 
 
@@ -119,71 +119,6 @@ def _contents(data: Buffer, image: Image, section: Section, program: Program) ->
     elif not loaded and section.type not in (SHT_SYMTAB, SHT_NOBITS):
         name = "debug" if section.name.startswith(DEBUG) else "unloaded"
         program.facts.append((name, section.label, hashlib.sha256(raw).digest()))
-
-
-def _segment(image: Image, segment: Segment, program: Program) -> None:
-    """What a segment covers, and by how much it is larger: a fact.
-
-    Its place in the file agrees with that in memory, as some loaded segment has both.
-    """
-    inside = [
-        section
-        for section in image.sections
-        if section.flags & SHF_ALLOC
-        and section.size
-        and segment.vaddr <= section.addr
-        and section.addr + section.size <= segment.vaddr + segment.memsz
-    ]
-    header = image.header
-    if segment.type == _PT_PHDR and (segment.offset, segment.filesz) != (
-        header.phoff,
-        header.phnum * header.shape.sizes[1],
-    ):
-        program.doubts.append("PT_PHDR does not say where the program headers are.")
-    if segment.paddr not in (segment.vaddr, 0):
-        program.doubts.append(f"Segment {segment.number} has another physical address.")
-    if segment.memsz and not any(
-        segment.vaddr - segment.offset == load.vaddr - load.offset
-        and load.vaddr <= segment.vaddr <= load.vaddr + load.memsz
-        for load in image.loads()
-    ):
-        program.doubts.append(f"Segment {segment.number} has two places.")
-    around: tuple[int, ...] = (segment.vaddr, segment.offset, segment.filesz, segment.memsz)
-    if inside:
-        first = min(section.addr for section in inside)
-        last = max(section.addr + section.size for section in inside)
-        before, after = first - segment.vaddr, segment.vaddr + segment.memsz - last
-        if segment.type == _PT_RELRO and after < _PAGES:
-            after = 0  # protected up to the end of a page
-        around = before, after, segment.memsz - segment.filesz
-        if segment.type == PT_LOAD:
-            around = before, after  # its memory is checked against its sections
-    labels = tuple(section.label for section in inside)
-    program.facts.append(
-        ("segment", segment.number, segment.type, segment.flags, segment.align, labels, around)
-    )
-
-
-def _filled(data: Buffer, image: Image, load: Segment, program: Program) -> None:
-    """Nothing but sections, headers and zeros is loaded."""
-    header = image.header
-    taken = [(0, header.shape.sizes[0])]
-    taken.append((header.phoff, header.phoff + header.phnum * header.shape.sizes[1]))
-    end = load.vaddr + load.filesz
-    for section in image.sections:
-        if section.flags & SHF_ALLOC and section.size:
-            if section.type != SHT_NOBITS:
-                taken.append((section.offset, section.offset + section.size))
-            elif not section.flags & 0x400 and section.addr < load.vaddr + load.memsz:
-                end = max(end, section.addr + section.size)
-    at = load.offset
-    for start, stop in [*sorted(taken), (load.offset + load.filesz,) * 2]:
-        gap = data[max(at, load.offset) : min(start, load.offset + load.filesz)]
-        if len(gap) > _GAP_MOST or any(bytes(gap)):
-            program.doubts.append(f"Segment {load.number} loads bytes of no section at {at:#x}.")
-        at = max(at, stop)
-    if load.memsz != load.filesz and load.vaddr + load.memsz != end:
-        program.doubts.append(f"Segment {load.number} takes memory of no section.")
 
 
 def _apart(program: Program) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from verifier.errors import ParseError
 from verifier.formats.elf.header import SHT_DYNAMIC, SHT_DYNSYM, SHT_RELA, SHT_SYMTAB
 from verifier.semantic.layout import elfdynamic, relr
-from verifier.semantic.layout.program import Address, Kind
+from verifier.semantic.layout.program import FARTHEST, Address, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,16 +56,12 @@ def _table(
         raise ParseError(f"{section.label} does not hold whole symbols", section.offset)
     strings = elfdynamic.strings(data, image, section.link)
     dynamic = section.type == SHT_DYNSYM
-    infos = raw[4 :: _SYMBOL.size]
-    local = next((at for at, info in enumerate(infos) if info >> 4), len(infos))
-    if section.info != local:
-        raise ParseError(f"{section.label} has another number of local symbols", section.offset)
-    if dynamic and versions and len(versions) != len(infos):
-        raise ParseError("There is not one version for each symbol", section.offset)
+    _counted(section, raw, versions if dynamic else [])
     for number, (name, info, other, where, value, size) in enumerate(_SYMBOL.iter_unpack(raw)):
         if not number:
-            program.facts.append(("no symbol", dynamic, name, info, other, where, value, size))
             continue
+        if value + size > FARTHEST:
+            raise ParseError("A symbol is larger than any image", section.offset)
         text = elfdynamic.text_at(strings, name)
         kind = info & 15
         version = versions[number] if dynamic and number < len(versions) else ""
@@ -92,6 +88,16 @@ def _home(image: Image, table: Section, where: int) -> Section | None:
     if where >= len(image.sections):
         raise ParseError("A symbol names a section that does not exist", table.offset)
     return image.sections[where]
+
+
+def _counted(section: Section, raw: bytes, versions: list[str]) -> None:
+    """The first symbol is none; local ones come first, and as many as the header says."""
+    infos = raw[4 :: _SYMBOL.size]
+    local = next((at for at, info in enumerate(infos) if info >> 4), len(infos))
+    if any(raw[: _SYMBOL.size]) or section.info != local:
+        raise ParseError(f"{section.label} does not begin as its header says", section.offset)
+    if versions and len(versions) != len(infos):
+        raise ParseError("There is not one version for each symbol", section.offset)
 
 
 def _name(program: Program, text: str, kind: int, value: int, size: int) -> None:
@@ -228,6 +234,8 @@ def _symbol_texts(data: Buffer, image: Image, section: Section) -> list[tuple[st
     if not 0 < section.link < len(image.sections):
         return [("", 0)]
     table = image.sections[section.link]
+    if table.type not in (SHT_DYNSYM, SHT_SYMTAB):
+        raise ParseError(f"{section.label} speaks of no table of symbols", section.offset)
     strings = elfdynamic.strings(data, image, table.link)
     versions = elfdynamic.versions(data, image)
     raw = bytes(data[table.offset : table.offset + table.size])

@@ -8,6 +8,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from verifier.errors import ParseError
+from verifier.semantic.layout.program import FARTHEST
 from verifier.semantic.layout.stretches import Extent
 
 if TYPE_CHECKING:
@@ -32,15 +33,19 @@ def decode(text: str) -> list[Extent]:
     try:
         raw = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), _MOST)
         flat = json.loads(raw)
-    except (ValueError, zlib.error) as error:
+    except (ValueError, RecursionError, zlib.error) as error:
         raise ParseError(f"The map of the proof cannot be read ({error}).") from error
     whole = isinstance(flat, list) and len(flat) % 3 == 0
     if not whole or not all(type(item) is int for item in flat):
         raise ParseError("The map of the proof is no list of extents.")
+    if any(abs(item) > FARTHEST for item in flat):
+        raise ParseError("The map of the proof speaks of addresses beyond all images.")
     found: list[Extent] = []
     a = b = 0
     for at in range(0, len(flat), 3):
         a, b = a + flat[at], b + flat[at + 1]
+        if max(abs(a), abs(b)) > FARTHEST:
+            raise ParseError("The map of the proof speaks of addresses beyond all images.")
         found.append(Extent(a, b, flat[at + 2]))
         a, b = a + flat[at + 2], b + flat[at + 2]
     return found

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from verifier.errors import ParseError
-from verifier.semantic.layout.program import Address, Kind
+from verifier.errors import LimitError, ParseError
+from verifier.semantic.layout.program import FARTHEST, Address, Kind
 
 if TYPE_CHECKING:
     from verifier.semantic.layout.program import Fact, Piece
@@ -19,6 +19,7 @@ _FIXED = {0x00: (8, False), 0x02: (2, False), 0x03: (4, False), 0x04: (8, False)
           0x0A: (2, True), 0x0B: (4, True), 0x0C: (8, True)}  # fmt: skip
 _PCREL = 0x10
 _INDIRECT = 0x80
+_ACTIONS_MOST = 1 << 16  # bytes of one exception table's actions
 _ENTRIES_MOST = 4_000_000
 
 
@@ -130,6 +131,8 @@ def frames(piece: Piece, word: int = 8) -> tuple[list[Frame], list[Fact]]:
             if mine is None:
                 raise ParseError("An entry of the unwind table has no common entry", at)
             frame = _frame(cursor, mine)
+            if max(frame.begin, frame.size, frame.table) > FARTHEST:
+                raise ParseError("A function is larger than any image", at)
             found.append(frame)
             rest = cursor.take(end - cursor.at).rstrip(b"\0")
             where = Address(frame.table) if frame.table else None
@@ -220,6 +223,8 @@ def type_slots(piece: Piece, address: int) -> list[tuple[int, int, int, int, int
 def _types(cursor: Cursor) -> int:
     """How many types the actions name: the largest filter, as far as actions can be read."""
     most = 0
+    if cursor.end - cursor.at > _ACTIONS_MOST:
+        raise LimitError(f"An exception table holds {cursor.end - cursor.at} bytes of actions")
     room = (cursor.end - cursor.at) // 4
     while cursor.at + 2 <= cursor.end - 4 * most:
         most = max(most, cursor.sleb())

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from verifier.semantic.layout.program import Kind
+from verifier.semantic.layout.program import VECTORS, Kind
 from verifier.semantic.layout.x86 import Code, Flow
 
 if TYPE_CHECKING:
-    from verifier.semantic.layout.program import Piece, Program
+    from numpy.typing import NDArray
+
+    from verifier.semantic.layout.program import Ints, Piece, Program
 
 _WORD = 8
 _SPOILT = 64  # bytes around what does not decode whose instructions say nothing
@@ -36,7 +38,7 @@ def find(program: Program, piece: Piece, code: Code) -> list[Island]:
     instruction that nothing runs over), and ends where code is known to begin again.
     """
     spoilt = np.array(code.bad or [-1], dtype=np.int64)
-    taken = [row for row in code.rows if row[2] in (Kind.TAKEN, Kind.ACCESS)]
+    taken = [row for row in code.rows if row[2] in (Kind.TAKEN, Kind.ACCESS, *VECTORS)]
     near = np.searchsorted(spoilt, [row[0] - _SPOILT for row in taken])
     known = np.array(
         sorted(
@@ -93,21 +95,23 @@ def without(code: Code, islands: list[Island]) -> Code:
     """The code with each island as one instruction that nothing runs over."""
     if not islands:
         return code
-    starts, flows = code.starts, code.flows
-    keep = np.ones(len(starts), dtype=np.bool_)
-    for island in islands:
-        keep &= (starts < island.start) | (starts >= island.end)
-    starts = np.concatenate([starts[keep], [island.start for island in islands]])
-    flows = np.concatenate([flows[keep], [Flow.ENDS] * len(islands)])
+    begins = np.array([island.start for island in islands], dtype=np.int64)
+    ends = np.array([island.end for island in islands], dtype=np.int64)
+
+    def outside(places: Ints) -> NDArray[np.bool_]:
+        index = np.searchsorted(begins, places, side="right") - 1
+        return (index < 0) | (places >= ends[np.maximum(index, 0)])
+
+    keep = outside(code.starts)
+    starts = np.concatenate([code.starts[keep], begins])
+    flows = np.concatenate([code.flows[keep], np.full(len(islands), Flow.ENDS, dtype=np.int64)])
     order = np.argsort(starts, kind="stable")
-
-    def outside(at: int) -> bool:
-        return not any(island.start <= at < island.end for island in islands)
-
+    rows = outside(np.array([row[0] for row in code.rows], dtype=np.int64)).tolist()
+    jumps = outside(np.array(code.indirect, dtype=np.int64)).tolist()
     return code._replace(
         starts=starts[order],
         flows=flows[order],
-        rows=[row for row in code.rows if outside(row[0])],
+        rows=[row for row, real in zip(code.rows, rows, strict=True) if real],
         bad=[],
-        indirect=[at for at in code.indirect if outside(at)],
+        indirect=[at for at, real in zip(code.indirect, jumps, strict=True) if real],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,12 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from verifier.semantic.layout.assembled import Assembled
-    from verifier.semantic.layout.program import Ints
+    from verifier.semantic.layout.program import Ints, Piece
     from verifier.semantic.layout.stretches import Extent
 
 NOWHERE = -1
 _MARGIN = 16  # bytes behind an empty list that code names, and does not read
-_NEAR = 1 << 16  # bytes that a biased base may lie before its object
+_STEPS = (1, 2, 4, 8, 16, 32, 64)  # alignments of a symbol at the end of a section
+_NEAR = 1 << 12  # bytes that a biased base may lie before its object
 
 
 class Mapping:
@@ -25,13 +27,20 @@ class Mapping:
         table = np.array(sorted(extents), dtype=np.int64).reshape(-1, 3)
         self.a, self.b, self.length = table[:, 0], table[:, 1], table[:, 2]
         self._twins = {piece.name: piece for piece in other.program.pieces}
-        self._ends = {piece.end: piece for piece in one.program.pieces}
-        self._starts = {piece.address: piece for piece in one.program.pieces}
         self._images = one, other
         self._first = [
             min((piece.address for piece in image.program.pieces), default=0)
             for image in (one, other)
         ]
+        self._ends: dict[int, list[Piece]] = {}
+        for piece in one.program.pieces:
+            self._ends.setdefault(piece.end, []).append(piece)
+        self._starts = {piece.address: piece for piece in one.program.pieces if piece.size}
+        self._order = sorted(self._ends)
+        self._begins = tuple(
+            sorted(piece.address for piece in image.program.pieces if piece.size)
+            for image in (one, other)
+        )
         self._marks = one.program.marks
         self._places = {name: place for place, name in other.program.marks.items()}
 
@@ -53,15 +62,29 @@ class Mapping:
 
     def edge(self, address: int) -> set[int]:
         """Where an address goes that is the start or the end of a section in both images."""
+        return self.first(address) | self.last(address)
+
+    def first(self, address: int) -> set[int]:
+        """Where an address goes that is the start of a section, or of the image."""
         found = set()
         if (piece := self._starts.get(address)) and piece.name in self._twins:
             found.add(self._twins[piece.name].address)
-        if (piece := self._ends.get(address)) and piece.name in self._twins:
-            found.add(self._twins[piece.name].end)
         if address == 0:
-            found.add(0)  # the image itself
+            found.add(0)
+        return found
+
+    def last(self, address: int) -> set[int]:
+        """Where an address goes that is the end of a section, as it is or aligned in the gap."""
+        found = set()
         if (mark := self._marks.get(address)) and mark in self._places:
             found.add(self._places[mark])
+        index = bisect_right(self._order, address) - 1
+        if index >= 0 and _aligned(self._order[index], address):
+            for piece in self._ends[self._order[index]]:
+                if piece.name in self._twins and self._empty(address, piece.end, 0):
+                    end = self._twins[piece.name].end
+                    ups = {-(-end // step) * step for step in _STEPS}
+                    found |= {up for up in ups if self._empty(up, end, 1)}
         return found
 
     def margin(self, address: int) -> set[int]:
@@ -84,6 +107,12 @@ class Mapping:
             if not piece.content and address < start + size and piece.end > start
         )
 
+    def _empty(self, address: int, end: int, which: int) -> bool:
+        """Whether an address is `end`, or lies behind it where no section is."""
+        begin = self._begins[which]
+        place = bisect_left(begin, end)
+        return address == end or place >= len(begin) or address < begin[place]
+
     def after(self, address: int) -> set[int]:
         """Where an address goes that is the end of an extent (one past an object)."""
         index = int(np.searchsorted(self.a, address, side="left")) - 1
@@ -97,3 +126,8 @@ class Mapping:
         if index < len(self.a) and int(self.a[index]) - address <= _NEAR:
             return {int(self.b[index]) - (int(self.a[index]) - address)}
         return set()
+
+
+def _aligned(end: int, address: int) -> bool:
+    """Whether `address` is `end` aligned to a small power of two."""
+    return any(-(-end // step) * step == address for step in _STEPS)

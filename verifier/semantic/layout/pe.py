@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from verifier import limits
-from verifier.errors import ParseError, VerifierError
+from verifier.errors import LimitError, VerifierError
 from verifier.formats.pe.layout import layout
 from verifier.semantic.layout import elffacts, peframes, pepseudo, pesymbols, petables
 from verifier.semantic.layout.program import Address, Piece, Program, slots_of
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _MACHINES = {0x8664: "x86-64", 0x14C: "x86"}
 _CODE, _DATA, _ZEROS, _EXECUTE, _WRITE = 0x20, 0x40, 0x80, 0x20000000, 0x80000000
 _RELOCS_STRIPPED = 1
+_ZEROS_MOST = 64 * limits.MIB  # that sections with contents are filled up with
 _WHOLE = {".CRT", ".tls", ".rsrc"}
 _SUMS = {"SizeOfCode": _CODE, "SizeOfInitializedData": _DATA, "SizeOfUninitializedData": _ZEROS}
 _PLACES = {"BaseOfCode", "BaseOfData", "AddressOfEntryPoint", "ImageBase", "SizeOfImage"}
@@ -30,6 +31,9 @@ def load(data: Buffer) -> Program:
         VerifierError: it is not well-formed.
     """
     image: Image = layout(data).info
+    zeros = sum(max(0, each.virtual_size - each.content) for each in image.sections if each.content)
+    if zeros > _ZEROS_MOST:
+        raise LimitError(f"The image takes {zeros} bytes of memory more than the file holds")
     pieces = tuple(sorted((_piece(data, image, each) for each in image.sections), key=_by_place))
     program = Program(
         _MACHINES.get(image.machine, f"machine {image.machine:#x}"),
@@ -171,8 +175,6 @@ def _piece(data: Buffer, image: Image, section: Section) -> Piece:
     if section.content:
         stored = data[section.pointer : section.pointer + section.content]
         if size > len(stored):
-            if size - len(stored) > limits.MIB * 64:
-                raise ParseError(f"{section.label} takes {size} bytes of memory", section.pointer)
             stored = memoryview(bytes(stored) + bytes(size - len(stored)))
     told = {image.directory("relocation")[0], image.directory("exception")[0]} - {0}
     debug = section.label.startswith(".debug_")
@@ -187,4 +189,6 @@ def _piece(data: Buffer, image: Image, section: Section) -> Piece:
         and not (section.label in peframes.UNWINDING and image.machine == peframes.I386),
         whole=section.label in _WHOLE,
         made=section.label == ".idata",
+        offset=section.pointer,
+        stored=section.content,
     )

@@ -43,6 +43,8 @@ def split(program: Program, rows: Iterable[Row]) -> None:
                     piece._replace(
                         name=name,
                         address=piece.address + first,
+                        offset=piece.offset + first,
+                        stored=max(0, min(piece.stored, stop) - first),
                         size=stop - first,
                         data=cut,
                         content=content,

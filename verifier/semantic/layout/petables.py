@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from verifier.errors import ParseError
+from verifier.errors import LimitError, ParseError
 from verifier.formats.pe.headers import DIRECTORIES
 from verifier.formats.pe.symbols import exports
 from verifier.semantic.layout.program import Address, Kind
@@ -27,6 +27,7 @@ _UNDECIDED = {"clr", "load-config", "delay-import", "bound-import", "architectur
 _MEASURED = {"security", "relocation"}  # settled by a rule; read to its last byte
 _DIR64, _HIGHLOW, _ABSOLUTE = 10, 3, 0
 _MOST = 1 << 20
+_RESOURCES_MOST = 1 << 18
 
 
 def rows(data: Buffer, image: Image, program: Program) -> list[Row]:
@@ -95,6 +96,7 @@ def _imports(data: Buffer, image: Image, program: Program) -> Iterator[Row]:
     address, size = image.directory("import")
     if not size:
         return
+    total = 0
     for number in range(_MOST):
         at = address + 20 * number
         raw = struct.unpack("<5I", whole(data, image, at, 20, "An import descriptor"))
@@ -107,6 +109,9 @@ def _imports(data: Buffer, image: Image, program: Program) -> Iterator[Row]:
                 yield at + column, 4, int(Kind.POINTER), target, 0
         imported: list[str] = []
         yield from _thunks(data, image, program, (label, names, slots), imported)
+        total += len(imported) + 1
+        if total > _MOST:
+            raise LimitError(f"The image has more than {_MOST} imports")
         program.facts.append(("import", number, label, *sorted(imported)))
 
 
@@ -181,13 +186,17 @@ def _resources(data: Buffer, image: Image) -> list[Row]:
     found: list[Row] = []
     waiting = [0]
     seen: set[int] = set()
+    total = 0
     while waiting and size:
         at = waiting.pop()
-        if at in seen or len(seen) > _MOST:
+        if at in seen:
             raise ParseError("The resources of the image are no tree")
         seen.add(at)
         head = whole(data, image, address + at, 16, "A resource directory")
         named, numbered = struct.unpack_from("<HH", head, 12)
+        total += named + numbered
+        if total > _RESOURCES_MOST:
+            raise LimitError(f"The image has more than {_RESOURCES_MOST} resources")
         for entry in range(named + numbered):
             row = whole(data, image, address + at + 16 + 8 * entry, 8, "A resource")
             target = struct.unpack_from("<I", row, 4)[0]

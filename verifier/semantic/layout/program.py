@@ -18,6 +18,8 @@ from verifier.errors import ParseError
 if TYPE_CHECKING:
     from verifier.content import Buffer
 
+FARTHEST = 1 << 61  # no image has addresses beyond; sums of two still fit 64 bits
+
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 
@@ -35,6 +37,12 @@ class Kind(IntEnum):
     TYPES = 8  # a reference in a table of exception types
     MADE = 9  # a number that the linker derives: the index of a relocation
     PAGE = 10  # a page of 4 KiB whose use was not found (AArch64 adrp)
+    WIDE_16 = 16  # an access to as many bytes at once, which must be aligned
+    WIDE_32 = 32
+    WIDE_64 = 64
+
+
+VECTORS = (Kind.WIDE_16, Kind.WIDE_32, Kind.WIDE_64)
 
 
 class Address(NamedTuple):
@@ -58,6 +66,8 @@ class Piece(NamedTuple):
     content: bool = True
     whole: bool = False  # its order is its meaning: never cut
     made: bool = False  # slots that the linker makes, each on its own (GOT, PLT)
+    offset: int = -1  # where its contents stand in the file
+    stored: int = 0  # how many bytes of it do
 
     @property
     def end(self) -> int:
@@ -89,7 +99,9 @@ def slots_of(rows: list[tuple[int, int, int, int, int]]) -> Slots:
     try:
         table = np.array(sorted(set(rows)), dtype=np.int64).reshape(-1, 5)
     except OverflowError as error:
-        raise ParseError("A reference leads out of every address space") from error
+        raise ParseError("A reference lies, or points, beyond all addresses") from error
+    if len(table) and max(int(table.max()), -int(table.min())) > FARTHEST:
+        raise ParseError("A reference lies, or points, beyond all addresses")
     return Slots(*(np.ascontiguousarray(table[:, column]) for column in range(5)))
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from verifier.semantic.layout import cuts, pages, suspects
 from verifier.semantic.layout.mapping import NOWHERE, Mapping
-from verifier.semantic.layout.program import Address, Kind
+from verifier.semantic.layout.program import FARTHEST, Address, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,14 +31,19 @@ if TYPE_CHECKING:
     from verifier.semantic.layout.stretches import Extent
 
 _SHOWN = 64
-_READINGS = 4  # of an address at which sections and objects begin and end
+_ADDRESSES = (Kind.TAKEN, Kind.POINTER, Kind.MADE)
+_READINGS = range(9)  # of a fact's addresses: as mapped, or as an edge of a section
 
 
 class Finding(NamedTuple):
-    """Faults make the map worthless; assumptions make it weaker. `facts` differ if not empty."""
+    """Faults make the map worthless; assumptions make it weaker.
+
+    `gaps` are (offset, length) of padding in the shipped file, of which there are many forms.
+    """
 
     faults: tuple[str, ...]
     assumptions: tuple[str, ...]
+    gaps: tuple[tuple[int, int], ...] = ()
 
     @property
     def total(self) -> bool:
@@ -50,7 +55,7 @@ def check(one: Assembled, other: Assembled, extents: Sequence[Extent]) -> Findin
     """What speaks against the map, and what it rests on. `one` is the rebuilt image."""
     judge = _Judge(one, other, extents)
     judge.run()
-    return Finding(tuple(judge.faults[:_SHOWN]), tuple(judge.assumptions))
+    return Finding(tuple(judge.faults[:_SHOWN]), tuple(judge.assumptions), tuple(judge.gaps))
 
 
 class _Judge:
@@ -60,6 +65,9 @@ class _Judge:
         self.map = Mapping(one, other, self.extents)
         self.faults: list[str] = []
         self.assumptions: list[str] = []
+        self.gaps: list[tuple[int, int]] = []
+        self._edges: dict[int, int] = {}  # what a target means that no extent maps so
+        self._plain: set[int] = set()  # targets that extents map
 
     def run(self) -> None:
         for which, image in (("rebuilt", self.one), ("shipped", self.other)):
@@ -68,13 +76,16 @@ class _Judge:
             self.faults.append("The images are for different machines.")
         if self.faults or not self._tiled() or not self._same_bytes():
             return
+        self.faults += cuts.padding_kept(self.one, self.other, self.extents)
         self._slots()
         self._tables()
         self._facts()
         found, assumed = cuts.judge(self.one, self.other, self.extents)
         self.faults += found
         self.assumptions += assumed
-        self.assumptions += suspects.find(self.one, self.map)
+        found, assumed = suspects.find(self.one, self.map)
+        self.faults += found
+        self.assumptions += assumed
         unsure = [each for each in self.one.islands if not each.certain]
         if unsure:
             self.assumptions.append(
@@ -113,6 +124,11 @@ class _Judge:
                     self.faults.append(f"Two extents overlap at {start:#x} of {piece.name}.")
                 elif start > at and not cuts.padding(image, piece, at, start):
                     self.faults.append(f"{piece.name} from {at:#x} to {start:#x} is not mapped.")
+                elif start > at and image is self.other:
+                    inside = at - piece.address
+                    size = min(start - piece.address, piece.stored) - inside
+                    if size > 0:
+                        self.gaps.append((piece.offset + inside, size))
                 at = max(at, end)
         return not self.faults
 
@@ -166,6 +182,12 @@ class _Judge:
         for index in np.flatnonzero(paged).tolist():
             if (int(mine.target[index]), int(wanted[index])) in apart:
                 self._misses(index, f"the page {int(mine.target[index]):#x} did not move as one")
+        reach = np.where(mine.kind >= Kind.WIDE_16, mine.kind - 1, 0)
+        cut = (reach > 0) & (self.map.all(mine.target + reach) != targets + reach)
+        cut |= (reach > 0) & (((wanted - mine.target) & reach) != 0)
+        for index in np.flatnonzero(cut & ~named).tolist():
+            self._misses(index, "what it reads at once was cut, or lies otherwise aligned")
+        self._plain = set(mine.target[(targets == wanted) & ~named & ~paged].tolist())
         wrong = np.flatnonzero((targets != wanted) & ~named & ~paged)
         for index in wrong.tolist():
             self._target(index, int(mine.target[index]), int(wanted[index]))
@@ -184,26 +206,59 @@ class _Judge:
                 self.faults.append(f"The jump table at {address:#x} is cut.")
 
     def _target(self, index: int, target: int, wanted: int) -> None:
-        """A target that no extent sends where it should go: an edge, or an assumption, or wrong."""
-        outside = self.map.extent(target) == NOWHERE
+        """A target that no extent sends where it should go: an edge, or an assumption, or wrong.
+
+        Only an address may be an edge, never memory that is read or code that runs; and all
+        references to it must mean the same.
+        """
         if wanted in self.map.margin(target):
             return
-        if wanted in self.map.edge(target):
-            if not outside:
-                self._assume(index, "the end of a section that is also the start of an object")
-            return
         kind = int(self.one.slots.kind[index])
-        if wanted in self.map.after(target):
-            self._assume(index, "one past the end of an object")
-        elif kind == Kind.TAKEN and self._biased(target) and wanted in self.map.before(target):
-            self._assume(index, "a base before its object")
-        else:
+        what = self._meaning(index, target, wanted) if kind in _ADDRESSES or not target else None
+        if what is None or self._edges.setdefault(target, wanted) != wanted:
             self._misses(index, f"{self.one.program.label(target)} became {wanted:#x}")
+        elif what:
+            self._assume(index, what)
+
+    def _meaning(self, index: int, target: int, wanted: int) -> str | None:
+        """What else a target may mean, as an assumption or "" for certain; None for nothing."""
+        outside = self.map.extent(target) == NOWHERE
+        if outside and wanted in self.map.edge(target):
+            return ""
+        if wanted in self.map.last(target):
+            return "the end of a section that is also the start of an object"
+        if wanted in self.map.after(target) and (outside or self._walked(index, target)):
+            return "one past the end of an object"
+        if self._biased(target) and wanted in self.map.before(target):
+            taken = self.one.slots.kind[index] == Kind.TAKEN
+            return "a base before its object" if taken else None
+        return None
+
+    def _walked(self, index: int, end: int) -> bool:
+        """Whether the function of a slot also refers to the extent that ends at `end`."""
+        slots, at = self.one.slots, int(self.one.slots.at[index])
+        piece = self.one.piece_at(at)
+        if piece is None or not piece.code:
+            return False
+        place = int(np.searchsorted(self.one.starts, at, side="right"))
+        stop = int(self.one.starts[place]) if place < len(self.one.starts) else piece.end
+        mine = slots.target[slots.between(self.one.atom(at), stop)]
+        first = int(self.map.a[np.searchsorted(self.map.a, end) - 1])
+        return bool(np.any((mine >= first) & (mine < end)))
 
     def _biased(self, target: int) -> bool:
-        """Whether an address can be meant to lie before an object: it begins none itself."""
+        """Whether an address can be meant to lie before an object: nothing is known to be there."""
         index = int(np.searchsorted(self.map.a, target))
-        return index >= len(self.map.a) or int(self.map.a[index]) != target
+        starts = index < len(self.map.a) and int(self.map.a[index]) == target
+        known = target in self._plain or target in self.one.program.objects
+        return not starts and not known and not self._text(target)
+
+    def _text(self, target: int) -> bool:
+        """Whether a text begins at an address."""
+        piece = self.one.piece_at(target)
+        raw = self.one.masked.get(piece.name, b"") if piece else b""
+        at = target - piece.address if piece else 0
+        return bool(0 < at < len(raw) and not raw[at - 1] and 32 <= raw[at] < 127)
 
     def _assume(self, index: int, what: str) -> None:
         at = int(self.one.slots.at[index])
@@ -237,25 +292,34 @@ class _Judge:
         for fact in mine.elements():
             if fact[0] == "debug":
                 continue
-            readings = [self._mapped(fact, choice) for choice in range(_READINGS)]
-            fitting = [each for each in readings if each in theirs]
-            found.append(fitting[0] if fitting else readings[0])
+            readings = (self._read(fact, reading) for reading in _READINGS)
+            found.append(next((each for each in readings if each in theirs), self._read(fact, 0)))
         return found
 
-    def _mapped(self, item: object, choice: int) -> Fact:
-        result = self._address(item, choice)
+    def _read(self, fact: Fact, reading: int) -> Fact:
+        result = self._address(fact, reading, edges=fact[0] == "symbol")
         assert isinstance(result, tuple)
         return result
 
-    def _address(self, item: object, choice: int) -> object:
-        """An address where the map sends it, or where an edge of a section at it goes."""
+    def _address(self, item: object, reading: int, *, edges: bool) -> object:
+        """An item with its addresses mapped.
+
+        Where no extent is, the start or the end of a section is meant; a symbol may also mean
+        these (`__bss_start`) where data begins that moved elsewhere. Code is never so read.
+        """
         if isinstance(item, Address):
+            if abs(item.value) > FARTHEST:
+                return Address(NOWHERE)
             place = int(self.map.all(np.array([item.value], dtype=np.int64))[0])
-            edges = self.map.edge(item.value) | self.map.after(item.value)
-            known = [*([] if place == NOWHERE else [place]), *sorted(edges - {place})]
-            return Address(known[min(choice, len(known) - 1)] if known else NOWHERE)
+            piece = self.one.piece_at(item.value)
+            if place == NOWHERE or (reading and edges and not (piece and piece.code)):
+                first = sorted(self.map.first(item.value))
+                after = sorted(self.map.last(item.value) or self.map.after(item.value))
+                found = [*first, *after] if place == NOWHERE else [place, *first, *after]
+                place = found[min(reading, len(found) - 1)] if found else place
+            return Address(place)
         if isinstance(item, tuple):
-            return tuple(self._address(each, choice) for each in item)
+            return tuple(self._address(each, reading, edges=edges) for each in item)
         return item
 
 

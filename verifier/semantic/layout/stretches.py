@@ -116,7 +116,7 @@ def _piece(
         x, y = a - piece.address, b - twin.address
         result.append([a, b, _equal(mine, theirs, x, y, room)])
     if mine is not None and theirs is not None:
-        _backward(piece, twin, mine, theirs, result)
+        _backward(one, piece, twin, theirs, result)
         if known is not None:
             _trim(known, (piece, twin), result)
         result += _orphans(piece, twin, mine, theirs, result)
@@ -132,10 +132,19 @@ def _first(piece: Piece, twin: Piece, rows: list[list[int]]) -> None:
         rows[0] = [piece.address, twin.address, rows[0][2] + a - piece.address]
 
 
-def _backward(piece: Piece, twin: Piece, mine: bytes, theirs: bytes, rows: list[list[int]]) -> None:
-    """Extend each run to the left, over what no other run has taken."""
+def _backward(
+    one: Assembled, piece: Piece, twin: Piece, theirs: bytes, rows: list[list[int]]
+) -> None:
+    """Extend each run to the left, over what no other run has taken; zeros there are padding."""
+    mine = one.masked[piece.name]
     ends = sorted((b, b + length) for _a, b, length in rows)
     end = piece.address
+
+    def first(start: int, stop: int) -> int:
+        """Where the first reference stands, which is masked by zeros."""
+        places = one.slots.at[one.slots.between(start, stop)]
+        return int(places[0]) if len(places) else stop
+
     for row in rows:
         a, b, length = row
         place = bisect_right(ends, (b, -1)) - 1
@@ -145,6 +154,11 @@ def _backward(piece: Piece, twin: Piece, mine: bytes, theirs: bytes, rows: list[
         while room > 0 and mine[x - 1] == theirs[y - 1]:
             x, y, room = x - 1, y - 1, room - 1
             row[0], row[1], row[2] = row[0] - 1, row[1] - 1, row[2] + 1
+        stop = first(row[0], a) if row[0] > piece.address else row[0]
+        while row[0] < stop and not mine[row[0] - piece.address]:
+            if _next_to(end, row[0]) and _next_to(floor, row[1]):
+                break
+            row[0], row[1], row[2] = row[0] + 1, row[1] + 1, row[2] - 1
         end = a + length
 
 
@@ -159,6 +173,11 @@ def _trim(known: _Known, pieces: tuple[Piece, Piece], rows: list[list[int]]) -> 
             if known[0].told(a + step) and known[1].told(b + step):
                 row[:] = a + step, b + step, length - step
                 break
+
+
+def _next_to(end: int, start: int) -> bool:
+    """Whether nothing but the alignment of `start` lies between."""
+    return start - end < max(start & -start, 1)
 
 
 def _orphans(

@@ -16,26 +16,45 @@ from verifier.semantic.layout.mapping import NOWHERE
 from verifier.semantic.layout.program import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from verifier.semantic.layout.assembled import Assembled
     from verifier.semantic.layout.mapping import Mapping
     from verifier.semantic.layout.program import Ints, Piece
 
 _SHOWN = 16
+_TABLE = 16  # bytes between two entries of a table
 
 
-def find(image: Assembled, mapping: Mapping) -> list[str]:
-    """One sentence a suspect word."""
+def find(image: Assembled, mapping: Mapping) -> tuple[list[str], list[str]]:
+    """(faults, assumptions): two such words side by side are a table, one may be chance."""
+    faults: list[str] = []
     found: list[str] = []
     bases = np.unique(image.slots.target[image.slots.kind == Kind.TAKEN])
     for piece in image.program.pieces:
         if piece.content and not piece.code and piece.data is not None and piece.size >= 4:
-            found += _piece(image, mapping, piece, bases)
+            for what, places, targets in _piece(image, mapping, piece, bases):
+                near = np.diff(places) <= _TABLE
+                rows = np.concatenate([near, [False]]) | np.concatenate([[False], near])
+                faults += _sentences(image, what, places[rows], targets[rows])
+                found += _sentences(image, what, places[~rows], targets[~rows])
     if len(found) > _SHOWN:
         found = [*found[:_SHOWN], f"{len(found) - _SHOWN} more words may be references."]
-    return found
+    return faults[:_SHOWN], found
 
 
-def _piece(image: Assembled, mapping: Mapping, piece: Piece, bases: Ints) -> list[str]:
+def _sentences(image: Assembled, what: str, places: Ints, targets: Ints) -> list[str]:
+    return [
+        f"The word at {image.program.label(at)} may be a distance {what} to "
+        f"{image.program.label(to)}, which moved."
+        for at, to in zip(places.tolist(), targets.tolist(), strict=True)
+    ]
+
+
+def _piece(
+    image: Assembled, mapping: Mapping, piece: Piece, bases: Ints
+) -> Iterator[tuple[str, Ints, Ints]]:
+    """For each way of reading: its name, the words that it makes suspect, what they hit."""
     first = -piece.address % 4
     count = (piece.size - first) // 4
     masked = image.masked[piece.name]
@@ -44,7 +63,6 @@ def _piece(image: Assembled, mapping: Mapping, piece: Piece, bases: Ints) -> lis
     used = words != 0
     words, places = words[used], places[used]
     moved = mapping.all(places)
-    result = []
     owners = np.searchsorted(bases, places, side="right") - 1
     owner = bases[np.maximum(owners, 0)] if len(bases) else places
     readings = [
@@ -58,12 +76,8 @@ def _piece(image: Assembled, mapping: Mapping, piece: Piece, bases: Ints) -> lis
         hits = _begins(image, target) & (there != NOWHERE)
         expected = mapping.all(target)
         wrong = hits & (expected != NOWHERE) & (expected - there != words)
-        result += [
-            f"The word at {image.program.label(int(at))} may be a distance {what} to "
-            f"{image.program.label(int(to))}, which moved."
-            for at, to in zip(places[wrong].tolist(), target[wrong].tolist(), strict=True)
-        ]
-    return result
+        if np.any(wrong):
+            yield what, places[wrong], target[wrong]
 
 
 def _begins(image: Assembled, addresses: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -6,16 +6,17 @@ Decoded by iced-x86; `recheck` decodes by capstone, so that neither is trusted a
 from __future__ import annotations
 
 import itertools
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from verifier.semantic.layout.program import Ints, Kind
+from verifier.semantic.layout.program import VECTORS, Ints, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from iced_x86 import Instruction
+    from iced_x86 import Formatter, Instruction
 
 
 class Flow:
@@ -101,6 +102,7 @@ class _Sweep:
         self.bad: list[int] = []
         self.indirect: list[int] = []
         self._known: dict[int, tuple[int, int]] = {}
+        self._widths: dict[int, int] = {}
 
     def found(self) -> Code:
         return Code(
@@ -132,7 +134,7 @@ class _Sweep:
             self.rows.append((place, where.immediate_size, branch, target, 0))
         elif instruction.is_ip_rel_memory_operand:
             where = decoder.get_constant_offsets(instruction)  # type: ignore[attr-defined]
-            kind = Kind.TAKEN if instruction.mnemonic == _lea() else Kind.ACCESS
+            kind = Kind.TAKEN if instruction.mnemonic == _lea() else self._width(instruction)
             place = at + where.displacement_offset
             target = instruction.ip_rel_memory_address
             if target >> 62:
@@ -145,6 +147,38 @@ class _Sweep:
             self.indirect.append(at)
         elif not code:
             self.bad.append(at)
+
+    def _width(self, instruction: Instruction) -> int:
+        known = self._widths.get(instruction.code)
+        if known is None:
+            from iced_x86 import MemorySizeExt  # noqa: PLC0415 - as above
+
+            size = MemorySizeExt.size(instruction.memory_size)
+            known = max((each for each in VECTORS if each <= size), default=Kind.ACCESS)
+            if known in VECTORS and not wants_alignment(_formatter().format_mnemonic(instruction)):
+                known = Kind.ACCESS
+            self._widths[instruction.code] = known
+        return known
+
+
+_SCALAR = ("cvtsd", "cvtss", "cvttsd", "cvttss", "cvtsi", "pins", "pmov")
+
+
+def wants_alignment(name: str) -> bool:
+    """Whether an instruction faults where its 16 bytes or more are not aligned (SDM 1, 4.1.1)."""
+    if name.startswith("v"):
+        return name.startswith(("vmova", "vmovdqa", "vmovnt"))
+    if name in ("movups", "movupd", "movdqu", "lddqu"):
+        return False
+    # One number, though capstone says 16 bytes of some: comisd, ucomiss, cvtsd2si …
+    return not name.endswith(("sd", "ss")) and not name.startswith(_SCALAR)
+
+
+@cache
+def _formatter() -> Formatter:
+    from iced_x86 import Formatter, FormatterSyntax  # noqa: PLC0415 - as above
+
+    return Formatter(FormatterSyntax.INTEL)
 
 
 def _lea() -> int:
