@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ class Begins:
         program = image.program
         self._known = {*image.slots.target.tolist(), *program.objects, *program.names}
         self._known.update(program.tables)
+        self._objects = sorted(program.objects.items())
 
     def at(self, address: int, piece: Piece) -> bool:
         """Whether something is known to begin at an address, or a zero or a reference ends there.
@@ -27,6 +29,11 @@ class Begins:
         place = address - piece.address
         masked = self._image.masked.get(piece.name)
         return address in self._known or masked is None or not place or not masked[place - 1]
+
+    def rest(self, address: int) -> int:
+        """How many bytes of an object that begins before an address lie from there on."""
+        index = bisect_left(self._objects, (address,)) - 1
+        return max(sum(self._objects[index]) - address, 0) if index >= 0 else 0
 
     def told(self, address: int) -> bool:
         """Whether a reference or a symbol says that something begins at an address."""

@@ -166,9 +166,13 @@ def _trim(known: _Known, pieces: tuple[Piece, Piece], rows: list[list[int]]) -> 
     """Zeros before where something begins in both images are padding, and no part of it."""
     for row in rows:
         a, b, length = row
-        if known[0].at(a, pieces[0]) and known[1].at(b, pieces[1]):
+        inner = max(known[0].rest(a), known[1].rest(b))  # a base before the object that is meant
+        if known[0].at(a, pieces[0]) and known[1].at(b, pieces[1]) and not inner:
             continue
         zeros = known[0].zeros(a, pieces[0], min(_ALIGNED, length))
+        if 0 < inner <= zeros:
+            row[:] = a + inner, b + inner, length - inner
+            continue
         for step in range(1, zeros + 1):
             if known[0].told(a + step) and known[1].told(b + step):
                 row[:] = a + step, b + step, length - step
