@@ -81,7 +81,7 @@ def drifted(count: int, total: int) -> bool:
 def _drift(
     places: names.Places, changed: Sequence[Changed], count: int, found: Functions
 ) -> Difference:
-    """All of them as one difference: what another compiler made is not told function by function."""
+    """All of them as one: what another compiler made is not told function by function."""
     told = ", ".join(places.of(each.a, each.b) for each in changed[:_SOME])
     summary = (
         f"{count} of {found.total} functions differ, as after another compiler or other options;"
