@@ -55,7 +55,7 @@ def compare_images(settings: Settings, request: ImagesRequest) -> ImagesAnswer:
     images = request.images
     shipped, rebuilt = content.view(request.shipped), content.view(request.rebuilt)
     try:
-        found = explain(images.format, shipped, rebuilt, request.settled)
+        found = explain(images.format, shipped, rebuilt, request.settled, images.open)
     except VerifierError as error:
         return ImagesAnswer(notes=(f"Its functions were not compared: {error}",))
     text = encode.encode(found.extents)

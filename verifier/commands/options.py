@@ -39,7 +39,9 @@ LOGBOOK = "VERIFIER_JOURNAL"  # names the journal that takes every run and attes
 
 PolicyOption = Annotated[
     str | None,
-    typer.Option("--policy", metavar="strict|standard|PATH", help="What counts as equivalent."),
+    typer.Option(
+        "--policy", metavar="strict|standard|layout|PATH", help="What counts as equivalent."
+    ),
 ]
 JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="PATH", help="Write the JSON report ('-': stdout).")

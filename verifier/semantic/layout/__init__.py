@@ -8,5 +8,7 @@ assembled  an image with its code decoded                       tables, islands,
 match    find the map; trusted by nobody                        stretches: its data
 proof    judge a map                                        mapping, cuts, begins, suspects: parts
 functions, changes, listing  what differs where no map is total
+nearby   large images of which little differs and nothing moved
+dwarf, names, story  what to call things, and how to tell it
 explain  all of it for one pair;  recheck  a saved map again, with the other decoder
 """

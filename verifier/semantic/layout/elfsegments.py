@@ -46,6 +46,8 @@ def _held(image: Image, one: Segment) -> tuple[object, ...]:
     for section in image.sections:
         if not section.flags & SHF_ALLOC or not section.size:
             continue
+        if one.type == _PT_TLS and not section.flags & SHF_TLS:
+            continue
         first, last = max(one.vaddr, section.addr), min(end, section.addr + section.size)
         if (first, last) == (section.addr, section.addr + section.size):
             held.append(section.label)
@@ -65,6 +67,8 @@ def _placed(image: Image, one: Segment, program: Program) -> None:
             continue
         if section.addr >= end or last <= one.vaddr:
             continue
+        if one.type == _PT_TLS and not section.flags & SHF_TLS:
+            continue  # zeros of threads take no room where other sections follow
         if section.type == SHT_NOBITS:
             wrong = stored > section.addr
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from verifier.semantic.layout import decoders, elf, functions, neutral, pe, proof, story
+from verifier.semantic.layout import decoders, elf, functions, nearby, neutral, pe, proof, story
 from verifier.semantic.layout.assembled import assemble
 from verifier.semantic.layout.match import Match
 
@@ -36,7 +36,11 @@ class Explained(NamedTuple):
 
 
 def explain(
-    kind: str, shipped: Buffer, rebuilt: Buffer, settled: Sequence[Place] = ()
+    kind: str,
+    shipped: Buffer,
+    rebuilt: Buffer,
+    settled: Sequence[Place] = (),
+    unsettled: Sequence[Place] = (),
 ) -> Explained:
     """Map, judge, and where the map is not total, compare function by function.
 
@@ -45,10 +49,17 @@ def explain(
         shipped: the shipped file.
         rebuilt: the rebuilt file.
         settled: places that rules of their own speak for.
+        unsettled: places that differ otherwise, where they are known.
 
     Raises:
         VerifierError: an image is not well-formed.
     """
+    if unsettled and (near := nearby.explain(kind, shipped, rebuilt, unsettled)) is not None:
+        found, image = near
+        finding = proof.Finding(("Nothing moved, and code differs.",), ())
+        told = story.functions(image, image, found)
+        names = tuple(piece.name for piece in image.program.pieces if piece.code)
+        return Explained(finding, (), (story.summary(image, found),), told, (), names)
     mine = [(place.rebuilt_offset, place.rebuilt_length) for place in settled]
     theirs = [(place.offset, place.length) for place in settled]
     images = [

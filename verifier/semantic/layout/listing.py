@@ -135,7 +135,7 @@ def _labels(image: Assembled, start: int, end: int) -> dict[int, str]:
 def string_at(image: Assembled, address: int) -> str:
     """The text that begins at an address of read-only contents, quoted; empty if there is none."""
     piece = image.piece_at(address)
-    if piece is None or piece.data is None or piece.code or not piece.content:
+    if piece is None or piece.data is None or piece.code:
         return ""
     at = address - piece.address
     raw = bytes(piece.data[at : at + _STRING])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.formats.base import text
+from verifier.semantic.demangle import demangled
 from verifier.semantic.layout import dwarf
 from verifier.semantic.layout.program import Kind
 
@@ -42,7 +43,7 @@ def of(image: Assembled, start: int) -> str:
     """The name of the function that begins at `start`."""
     known = image.program.names.get(start)
     if known:
-        return text(known[0].encode("utf-8", "surrogateescape"))
+        return demangled(text(known[0].encode("utf-8", "surrogateescape")))
     place = image.program.label(start)
     role = _role(image, start)
     return f"{place} ({role})" if role else place

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from verifier.semantic.layout.functions import Changed, Functions
 
 _MANY = 20  # functions that differ: from here on another compiler is likelier than another source
+_SOME = 8  # names of many
 _LISTED = 100  # functions that are told one by one
 _TOLD = {"entry", "segment", "section", "optional", "coff", "resolver", "header", "import"}
 _WEIGHT = ("call target", "call added", "call removed", "comparison or branch", "constant",
@@ -31,7 +32,7 @@ def summary(other: Assembled, found: Functions) -> str:
     if count == 1:
         each = found.changed[0]
         parts = [f"1 of {found.total} functions differs: {names.of(other, each.b)}"]
-    if count > _MANY and count * 2 > found.total:
+    if drifted(count, found.total):
         parts.append("as after another compiler or other options, rather than another source")
     for label, starts in (("added", found.added), ("removed", found.removed)):
         if starts:
@@ -48,6 +49,9 @@ def functions(one: Assembled, other: Assembled, found: Functions) -> tuple[Diffe
     order = {kind: rank for rank, kind in enumerate(_WEIGHT)}
     changed.sort(key=lambda each: (order.get(each.change.kind, 3), each.b))
     places = names.Places(one, other)
+    count = len(found.changed) + found.unread
+    if drifted(count, found.total):
+        return (_drift(places, changed, count, found), *_lone_counts(found))
     result = [
         Difference(
             "function-changed",
@@ -67,6 +71,33 @@ def functions(one: Assembled, other: Assembled, found: Functions) -> tuple[Diffe
         *_lone(other, found.added, "function-added", "shipped"),
         *_lone(one, found.removed, "function-removed", "rebuilt"),
     )
+
+
+def drifted(count: int, total: int) -> bool:
+    """Whether so much differs that the compiler or its options must."""
+    return count > _MANY and count * 2 > total
+
+
+def _drift(
+    places: names.Places, changed: Sequence[Changed], count: int, found: Functions
+) -> Difference:
+    """All of them as one: what another compiler made is not told function by function."""
+    told = ", ".join(places.of(each.a, each.b) for each in changed[:_SOME])
+    summary = (
+        f"{count} of {found.total} functions differ, as after another compiler or other options;"
+        f" compare what both images say of their makers first. Among them: {told}."
+    )
+    return Difference("function-changed", f"{count} functions", summary)
+
+
+def _lone_counts(found: Functions) -> Iterator[Difference]:
+    for kind, starts, which in (
+        ("function-added", found.added, "shipped"),
+        ("function-removed", found.removed, "rebuilt"),
+    ):
+        if starts:
+            summary = f"Only the {which} image has {len(starts)} functions."
+            yield Difference(kind, f"{len(starts)} functions", summary)
 
 
 def _shifted(places: names.Places, shift: int, lines: Sequence[Changed]) -> Difference:
