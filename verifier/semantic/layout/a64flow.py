@@ -72,7 +72,7 @@ class Graph:
         self.into: dict[int, list[int]] = {}  # places that jump to an index
         self.out: dict[int, list[int]] = {}
         self.calls: dict[int, int] = {}
-        for at, _size, kind, target, _symbol in code.rows:
+        for at, _size, kind, target, _symbol in code.rows.tolist():
             if kind == Kind.BRANCH and self.inside(target):
                 self.link((at - self.base) // WORD, (target - self.base) // WORD)
             elif kind == Kind.CALL:

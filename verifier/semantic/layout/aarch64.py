@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.semantic.layout import a64registers
-from verifier.semantic.layout.program import Ints, Kind
+from verifier.semantic.layout.program import Ints, Kind, table_of
 from verifier.semantic.layout.x86 import Code, Flow
 
 if TYPE_CHECKING:
@@ -51,7 +51,9 @@ def decode(data: bytes, base: int, _machine: str, _atoms: Sequence[int]) -> Code
     return Code(
         np.append(places, odd_end).astype(np.int64),
         np.append(flows, [Flow.NEXT] * len(odd_end)).astype(np.int64),
-        [(at, size, kind, int(target), symbol) for at, size, kind, target, symbol in rows],
+        table_of(
+            [(at, size, kind, int(target), symbol) for at, size, kind, target, symbol in rows]
+        ),
         [*places[bad].tolist(), *odd_end],
         indirect,
         normal.astype("<u4").tobytes() + data[WORD * count :],

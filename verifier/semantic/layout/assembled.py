@@ -8,12 +8,16 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from verifier.semantic.layout import islands, pages, tables
-from verifier.semantic.layout.program import Ints, Kind, Piece, Program, Slots, slots_of
+from verifier.semantic.layout.program import Ints, Kind, Piece, Program, Slots, slots_of, table_of
 from verifier.semantic.layout.x86 import Code, Flow
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Decode = Callable[[bytes, int, str, Sequence[int]], Code]
 
@@ -65,32 +69,33 @@ def assemble(program: Program, decode: Decode) -> Assembled:
             doubts.append(f"The code of {piece.name} is not in the file.")
             continue
         code, found = _decoded(program, piece, decode, program.starts)
-        called = {row[3] for row in code.rows if row[2] == Kind.CALL}
-        called = {at for at in called if piece.address <= at < piece.end}
-        lost = called - set(_real(called, code.starts).tolist())
-        if lost:  # padding led the decoder astray; begin anew at what is called
-            starts = np.union1d(program.starts, np.array(sorted(lost), dtype=np.int64))
+        called = np.unique(code.rows[code.rows[:, 2] == Kind.CALL, 3])
+        called = called[(called >= piece.address) & (called < piece.end)]
+        lost = np.setdiff1d(called, _real(called, code.starts))
+        if len(lost):  # padding led the decoder astray; begin anew at what is called
+            starts = np.union1d(program.starts, lost)
             code, found = _decoded(program, piece, decode, starts)
         codes.append(pages.resolve(program, piece, code))
         read.append(piece)
         data += found
     instructions = _joined([code.starts for code in codes])
     flows = _joined([code.flows for code in codes])
-    rows = [row for code in codes for row in code.rows]
+    rows = np.concatenate([table_of([]), *(code.rows for code in codes)])
     starts = _starts(program, rows, instructions, flows, code_pieces)
     starts = np.union1d(starts, np.array([each.start for each in data], dtype=np.int64))
-    outer = _outer(rows, starts)
-    rows = [*_rows(program.slots), *(row for row, out in zip(rows, outer, strict=True) if out)]
-    rows += [row for code in codes for row in code.fixed]
-    rows += [row for piece in code_pieces for row in _stubs(program, piece)]
-    rows += [row for piece in program.pieces for row in _made(program, piece, rows)]
+    made = [row for code in codes for row in code.fixed]
+    made += [row for piece in code_pieces for row in _stubs(program, piece)]
+    parts = [program.slots.table(), rows[_outer(rows, starts)], table_of(made)]
+    known = np.concatenate(parts)
+    words = [row for piece in program.pieces for row in _made(program, piece, known)]
+    rows = np.concatenate([known, table_of(words)])
     indirect = [at for code in codes for at in code.indirect]
     image = Assembled(program, starts, instructions, flows, slots_of(rows), {}, doubts, indirect)
     image.islands = data
     image.tables = [table for code in codes for table in code.tables]
     image.doubts += [doubt for code in codes for doubt in code.doubts]
     if program.machine != "aarch64" and (words := tables.jump_tables(image)):
-        image.slots = slots_of([*_rows(image.slots), *words])
+        image.slots = slots_of(np.concatenate([image.slots.table(), table_of(words)]))
     _check(image)
     normal = {
         piece.name: code.normal for piece, code in zip(read, codes, strict=True) if code.normal
@@ -137,7 +142,7 @@ def _joined(arrays: list[Ints]) -> Ints:
 
 
 def _starts(
-    program: Program, rows: list[_Row], instructions: Ints, flows: Ints, pieces: list[Piece]
+    program: Program, rows: Ints, instructions: Ints, flows: Ints, pieces: list[Piece]
 ) -> Ints:
     """Where atoms begin: known starts, targets of calls, what stands behind a function's end,.
 
@@ -145,15 +150,14 @@ def _starts(
     """
     if not len(instructions):
         return program.starts
-    called = {row[3] for row in rows if row[2] == Kind.CALL}
+    called = np.unique(rows[rows[:, 2] == Kind.CALL, 3])
     starts = np.union1d(program.starts, _real(called, instructions))
     ends = {start + size for start, size in program.sizes.items() if size}
     starts = np.union1d(starts, _behind(ends, starts, instructions, flows))
     fresh = np.concatenate([[True], np.isin(flows[:-1], (Flow.ENDS, Flow.JUMPS_FAR, Flow.PADS))])
     stubs = instructions[fresh & (flows == Flow.JUMPS_FAR)]
-    jumps = [row for row in rows if row[2] == Kind.BRANCH]
-    outside = _outer(jumps, starts)
-    reached = {row[3] for row, out in zip(jumps, outside, strict=True) if out}
+    jumps = rows[rows[:, 2] == Kind.BRANCH]
+    reached = np.unique(jumps[_outer(jumps, starts), 3])
     beyond = np.intersect1d(_real(reached, instructions), instructions[fresh])
     starts = np.union1d(np.union1d(starts, beyond), stubs)
     for piece in pieces:
@@ -162,9 +166,8 @@ def _starts(
     return starts
 
 
-def _real(addresses: set[int], instructions: Ints) -> Ints:
-    """Those of `addresses` at which an instruction begins."""
-    wanted = np.array(sorted(addresses), dtype=np.int64)
+def _real(wanted: Ints, instructions: Ints) -> Ints:
+    """Those of the addresses at which an instruction begins."""
     if not len(instructions):
         return wanted[:0]
     place = np.minimum(np.searchsorted(instructions, wanted), len(instructions) - 1)
@@ -185,27 +188,14 @@ def _behind(ends: set[int], starts: Ints, instructions: Ints, flows: Ints) -> In
     return before
 
 
-def _outer(rows: list[_Row], starts: Ints) -> list[bool]:
+def _outer(rows: Ints, starts: Ints) -> NDArray[np.bool_]:
     """Whether each row refers to something outside of its own atom."""
-    if not rows or not len(starts):
-        return [True] * len(rows)
-    table = np.array([(row[0], row[3]) for row in rows], dtype=np.int64)
-    one = np.searchsorted(starts, table[:, 0], side="right")
-    other = np.searchsorted(starts, table[:, 1], side="right")
-    ends = np.append(starts[1:], np.int64(1) << 62)
-    inside = (one == other) & (one > 0)
-    inside &= table[:, 1] < ends[np.maximum(one - 1, 0)]
-    return [not each for each in inside.tolist()]
-
-
-def _rows(slots: Slots) -> list[_Row]:
-    return list(
-        zip(
-            *(column.tolist() for column in (slots.at, slots.size, slots.kind, slots.target)),
-            slots.symbol.tolist(),
-            strict=True,
-        )
-    )
+    if not len(rows) or not len(starts):
+        return np.ones(len(rows), dtype=np.bool_)
+    one = np.searchsorted(starts, rows[:, 0], side="right")
+    other = np.searchsorted(starts, rows[:, 3], side="right")
+    outside: NDArray[np.bool_] = (one != other) | (one == 0)
+    return outside
 
 
 def _stubs(program: Program, piece: Piece) -> list[_Row]:
@@ -227,11 +217,12 @@ def _stubs(program: Program, piece: Piece) -> list[_Row]:
     return rows
 
 
-def _made(program: Program, piece: Piece, rows: list[_Row]) -> list[_Row]:
+def _made(program: Program, piece: Piece, rows: Ints) -> list[_Row]:
     """Words of the offset table that the linker filled with the address of a section."""
     if not piece.made or piece.code or piece.data is None:
         return []
-    known = {row[0] for row in rows if piece.address <= row[0] < piece.end}
+    places = rows[:, 0]
+    known = set(places[(places >= piece.address) & (places < piece.end)].tolist())
     homes = {each.address for each in program.pieces}
     found = []
     for at in range(0, piece.size - 7, 8):

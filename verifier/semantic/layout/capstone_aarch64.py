@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verifier.semantic.layout.program import Kind
+from verifier.semantic.layout.program import Kind, table_of
 from verifier.semantic.layout.x86 import Code, Flow, Registers
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def decode(data: bytes, base: int, _machine: str, _atoms: Sequence[int]) -> Code
     return Code(
         np.array([*sweep.starts, *rest], dtype=np.int64),
         np.array([*sweep.flows, *(Flow.NEXT for _ in rest)], dtype=np.int64),
-        sweep.rows,
+        table_of(sweep.rows),
         [*sweep.bad, *rest],
         sweep.indirect,
         np.array(sweep.normal, dtype="<u4").tobytes() + data[whole:],

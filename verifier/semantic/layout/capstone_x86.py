@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from verifier.semantic.layout.program import Kind
+from verifier.semantic.layout.program import Kind, table_of
 from verifier.semantic.layout.x86 import Code, Flow, wants_alignment
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def decode(data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:
     return Code(
         np.array(sweep.starts, dtype=np.int64),
         np.array(sweep.flows, dtype=np.int64),
-        sweep.rows,
+        table_of(sweep.rows),
         sweep.bad,
         sweep.indirect,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.semantic.layout import aarch64, capstone_aarch64, capstone_x86, x86
+from verifier.semantic.layout.program import table_of
 from verifier.semantic.layout.x86 import Code
 
 if TYPE_CHECKING:
@@ -32,4 +33,4 @@ def second(data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:
 
 def _none(_data: bytes, _base: int, machine: str, _atoms: Sequence[int]) -> Code:
     empty = np.zeros(0, dtype=np.int64)
-    return Code(empty, empty, [], [], [], doubts=(f"Code of {machine} is not decoded.",))
+    return Code(empty, empty, table_of([]), [], [], doubts=(f"Code of {machine} is not decoded.",))

@@ -38,7 +38,8 @@ def find(program: Program, piece: Piece, code: Code) -> list[Island]:
     instruction that nothing runs over), and ends where code is known to begin again.
     """
     spoilt = np.array(code.bad or [-1], dtype=np.int64)
-    taken = [row for row in code.rows if row[2] in (Kind.TAKEN, Kind.ACCESS, *VECTORS)]
+    kinds = (Kind.TAKEN, Kind.ACCESS, *VECTORS)
+    taken = code.rows[np.isin(code.rows[:, 2], kinds)].tolist()
     near = np.searchsorted(spoilt, [row[0] - _SPOILT for row in taken])
     known = np.array(
         sorted(
@@ -106,12 +107,12 @@ def without(code: Code, islands: list[Island]) -> Code:
     starts = np.concatenate([code.starts[keep], begins])
     flows = np.concatenate([code.flows[keep], np.full(len(islands), Flow.ENDS, dtype=np.int64)])
     order = np.argsort(starts, kind="stable")
-    rows = outside(np.array([row[0] for row in code.rows], dtype=np.int64)).tolist()
+    rows = outside(code.rows[:, 0])
     jumps = outside(np.array(code.indirect, dtype=np.int64)).tolist()
     return code._replace(
         starts=starts[order],
         flows=flows[order],
-        rows=[row for row, real in zip(code.rows, rows, strict=True) if real],
+        rows=code.rows[rows],
         bad=[],
         indirect=[at for at, real in zip(code.indirect, jumps, strict=True) if real],
     )

@@ -82,7 +82,7 @@ class _Pages:
 
     def _data(self, bases: set[int | None]) -> None:
         """Data among code is not told from code by its words: that there is none is demanded."""
-        rows = [(at, kind == Kind.TAKEN, target) for at, _size, kind, target, _ in self.code.rows
+        rows = [(at, kind == Kind.TAKEN, target) for at, _size, kind, target, _ in self.code.rows.tolist()
                 if kind in (Kind.TAKEN, Kind.ACCESS)]  # fmt: skip
         rows += [(self._at(at), bool(self.taken[at]), to) for at, to in self.targets.items()]
         for at, taken, target in rows:

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from verifier.errors import ParseError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from verifier.content import Buffer
 
 FARTHEST = 1 << 61  # no image has addresses beyond; sums of two still fit 64 bits
@@ -88,20 +90,38 @@ class Slots:
     def __len__(self) -> int:
         return len(self.at)
 
+    def table(self) -> Ints:
+        """As rows of five columns."""
+        return np.stack([self.at, self.size, self.kind, self.target, self.symbol], axis=1)
+
     def between(self, start: int, end: int) -> slice:
         """The slots that begin in [start, end)."""
         first, last = np.searchsorted(self.at, (start, end))
         return slice(int(first), int(last))
 
 
-def slots_of(rows: list[tuple[int, int, int, int, int]]) -> Slots:
-    """Slots from (at, size, kind, target, symbol) in any order."""
+def table_of(rows: Sequence[tuple[int, int, int, int, int]]) -> Ints:
+    """Rows (at, size, kind, target, symbol) as a table of five columns.
+
+    Raises:
+        ParseError: an address is beyond all that an image can have.
+    """
     try:
-        table = np.array(sorted(set(rows)), dtype=np.int64).reshape(-1, 5)
+        table = np.array(rows, dtype=np.int64).reshape(-1, 5)
     except OverflowError as error:
         raise ParseError("A reference lies, or points, beyond all addresses") from error
     if len(table) and max(int(table.max()), -int(table.min())) > FARTHEST:
         raise ParseError("A reference lies, or points, beyond all addresses")
+    return table
+
+
+def slots_of(rows: Ints | Sequence[tuple[int, int, int, int, int]]) -> Slots:
+    """Slots from rows (at, size, kind, target, symbol) in any order, each once."""
+    table = rows if isinstance(rows, np.ndarray) else table_of(rows)
+    table = table[np.lexsort(table.T[::-1])]
+    if len(table) > 1:
+        again = np.all(table[1:] == table[:-1], axis=1)
+        table = table[np.concatenate([[True], ~again])]
     return Slots(*(np.ascontiguousarray(table[:, column]) for column in range(5)))
 
 

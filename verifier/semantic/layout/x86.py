@@ -6,6 +6,7 @@ Decoded by iced-x86; `recheck` decodes by capstone, so that neither is trusted a
 from __future__ import annotations
 
 import itertools
+from array import array
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +17,7 @@ from verifier.semantic.layout.program import VECTORS, Ints, Kind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from iced_x86 import Formatter, Instruction
+    from iced_x86 import Decoder, Formatter, Instruction
 
 
 class Flow:
@@ -42,7 +43,7 @@ class Registers(NamedTuple):
 
 
 class Code(NamedTuple):
-    """Decoded code. `rows` are slots as (at, size, kind, target, symbol 0).
+    """Decoded code. `rows` is a table of slots: at, size, kind, target, symbol (0).
 
     Where references are bit fields, `normal` is the code with all of them zeroed, and slots hide
     those bits alone; `registers` tells what each instruction does, for addresses in two parts.
@@ -50,7 +51,7 @@ class Code(NamedTuple):
 
     starts: Ints
     flows: Ints
-    rows: list[tuple[int, int, int, int, int]]
+    rows: Ints
     bad: list[int]  # addresses of bytes that are no instruction
     indirect: list[int]  # addresses of jumps through a register or memory
     normal: bytes = b""
@@ -67,8 +68,7 @@ def decode(data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:
     bits = 64 if machine == "x86-64" else 32
     sweep = _Sweep(bits)
     decoder = Decoder(bits, data, ip=base)
-    for instruction in decoder:
-        sweep.take(instruction, decoder)
+    sweep.take(decoder)
     starts = sweep.found()
     lost = [at for at in atoms if base <= at < base + len(data)]
     places = np.searchsorted(starts.starts, lost)
@@ -88,65 +88,92 @@ def _anew(data: bytes, base: int, bits: int, atoms: list[int]) -> Code:
     cuts = sorted({base, *atoms, base + len(data)})
     for start, end in itertools.pairwise(cuts):
         decoder = Decoder(bits, data[start - base : end - base], ip=start)
-        for instruction in decoder:
-            sweep.take(instruction, decoder)
+        sweep.take(decoder)
     return sweep.found()
+
+
+class _Nature(NamedTuple):
+    """What all instructions of one opcode have in common."""
+
+    flow: int
+    branch: int  # the kind of a direct branch, 0 of others, -1 where each must be looked at
+    memory: bool  # whether an operand can be memory
+    distance: int  # bytes of a branch's distance, which are the last of the instruction
 
 
 class _Sweep:
     def __init__(self, bits: int) -> None:
         self.bits = bits
-        self.starts: list[int] = []
-        self.flows: list[int] = []
-        self.rows: list[tuple[int, int, int, int, int]] = []
+        self.starts = array("q")
+        self.flows = bytearray()
+        self.rows = array("q")
         self.bad: list[int] = []
         self.indirect: list[int] = []
-        self._known: dict[int, tuple[int, int]] = {}
+        self._known: dict[int, _Nature] = {}
         self._widths: dict[int, int] = {}
+        self._tails: dict[int, int] = {}
 
     def found(self) -> Code:
         return Code(
             np.array(self.starts, dtype=np.int64),
-            np.array(self.flows, dtype=np.int64),
-            self.rows,
+            np.frombuffer(self.flows, dtype=np.uint8).astype(np.int64),
+            np.array(self.rows, dtype=np.int64).reshape(-1, 5),
             self.bad,
             self.indirect,
         )
 
-    def take(self, instruction: Instruction, decoder: object) -> None:
-        at = instruction.ip
-        self.starts.append(at)
-        code = instruction.code
-        known = self._known.get(code)
-        if known is None:
-            lea = self.bits == 32 and instruction.mnemonic == _lea()
-            known = self._known[code] = (Flow.NEXT, -1) if lea else _nature(instruction)
-        flow, branch = known
-        if branch < 0:
-            flow, branch = Flow.PADS if _idle(instruction) else Flow.NEXT, 0
-        self.flows.append(flow)
-        if branch and (target := instruction.near_branch_target):
-            if target >> 62:  # no address of an image: these bytes are data
-                self.bad.append(at)
-                return
-            where = decoder.get_constant_offsets(instruction)  # type: ignore[attr-defined]
-            place = at + where.immediate_offset
-            self.rows.append((place, where.immediate_size, branch, target, 0))
-        elif instruction.is_ip_rel_memory_operand:
-            where = decoder.get_constant_offsets(instruction)  # type: ignore[attr-defined]
-            kind = Kind.TAKEN if instruction.mnemonic == _lea() else self._width(instruction)
-            place = at + where.displacement_offset
-            target = instruction.ip_rel_memory_address
-            if target >> 62:
-                self.bad.append(at)
-                return
-            self.rows.append((place, where.displacement_size, kind, target, 0))
+    def take(self, decoder: Decoder) -> None:
+        """All instructions of a decoder. The loop is the cost of a whole comparison."""
+        start, flow_of, known = self.starts.append, self.flows.append, self._known
+        row, lea = self.rows.extend, _lea()
+        for instruction in decoder:
+            at, code = instruction.ip, instruction.code
+            start(at)
+            nature = known.get(code)
+            if nature is None:
+                nature = known[code] = self._learn(instruction, decoder)
+            flow, branch, memory, distance = nature
+            if branch < 0:
+                flow, branch = Flow.PADS if _idle(instruction) else Flow.NEXT, 0
+            flow_of(flow)
             if flow == Flow.JUMPS_FAR:
                 self.indirect.append(at)
-        elif flow == Flow.JUMPS_FAR:
-            self.indirect.append(at)
-        elif not code:
-            self.bad.append(at)
+            if branch:
+                target = instruction.near_branch_target
+                place, size, kind = at + instruction.len - distance, distance, branch
+            elif memory and instruction.is_ip_rel_memory_operand:
+                target = instruction.ip_rel_memory_address
+                place, size = at + instruction.len - self._tail(instruction, decoder), 4
+                kind = Kind.TAKEN if instruction.mnemonic == lea else self._width(instruction)
+            else:
+                if not code:
+                    self.bad.append(at)
+                continue
+            if target >> 62:  # no address of an image: these bytes are data
+                self.bad.append(at)
+            else:
+                row((place, size, kind, target, 0))
+
+    def _tail(self, instruction: Instruction, decoder: Decoder) -> int:
+        """Bytes from a rip-relative distance to the end, of which each opcode has one number."""
+        tail = self._tails.get(instruction.code)
+        if tail is None:
+            place = decoder.get_constant_offsets(instruction).displacement_offset
+            tail = self._tails[instruction.code] = instruction.len - place
+        return tail
+
+    def _learn(self, instruction: Instruction, decoder: Decoder) -> _Nature:
+        """What the first instruction of an opcode tells of all."""
+        if not instruction.code:
+            return _Nature(Flow.NEXT, 0, False, 0)
+        lea = self.bits == 32 and instruction.mnemonic == _lea()
+        flow, branch = (Flow.NEXT, -1) if lea else _nature(instruction)
+        if branch > 0:
+            size = decoder.get_constant_offsets(instruction).immediate_size
+            return _Nature(flow, branch, False, size)
+        described = instruction.op_code()
+        kinds = {described.op_kind(index) for index in range(described.op_count)}
+        return _Nature(flow, branch, bool(kinds & _memory()), 0)
 
     def _width(self, instruction: Instruction) -> int:
         known = self._widths.get(instruction.code)
@@ -181,6 +208,16 @@ def _formatter() -> Formatter:
     return Formatter(FormatterSyntax.INTEL)
 
 
+@cache
+def _memory() -> frozenset[int]:
+    """Kinds of operands that can be memory."""
+    from iced_x86 import OpCodeOperandKind  # noqa: PLC0415 - as above
+
+    names = (name for name in dir(OpCodeOperandKind) if "MEM" in name)
+    return frozenset(int(getattr(OpCodeOperandKind, name)) for name in names)
+
+
+@cache
 def _lea() -> int:
     from iced_x86 import Mnemonic  # noqa: PLC0415 - as above
 
