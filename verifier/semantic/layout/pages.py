@@ -82,8 +82,13 @@ class _Pages:
 
     def _data(self, bases: set[int | None]) -> None:
         """Data among code is not told from code by its words: that there is none is demanded."""
-        rows = [(at, kind == Kind.TAKEN, target) for at, _size, kind, target, _ in self.code.rows.tolist()
-                if kind in (Kind.TAKEN, Kind.ACCESS)]  # fmt: skip
+        table = self.code.rows
+        rows = [
+            (at, kind == Kind.TAKEN, target)
+            for at, _size, kind, target, _ in table[
+                np.isin(table[:, 2], (Kind.TAKEN, Kind.ACCESS))
+            ].tolist()
+        ]
         rows += [(self._at(at), bool(self.taken[at]), to) for at, to in self.targets.items()]
         for at, taken, target in rows:
             begins = taken and (target in bases or target in self.starts)
