@@ -105,7 +105,7 @@ def _zeros(piece: Piece, code: Code, starts: Ints) -> Code:
     edges = [at - piece.address for at in starts.tolist() if piece.address < at < piece.end]
     spans: list[tuple[int, int]] = []
     for begin, end in zip([0, *edges], [*edges, len(raw)], strict=True):
-        if raw[end - 1] == 0:
+        if raw[begin:end].endswith(b"\0"):
             first = begin + len(raw[begin:end].rstrip(b"\0"))
             spans.append((piece.address + first, piece.address + end))
     if not spans:
