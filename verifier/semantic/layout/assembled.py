@@ -35,6 +35,7 @@ class Assembled:
     indirect: list[int] = field(default_factory=list)
     islands: list[islands.Island] = field(default_factory=list)
     _order: list[tuple[int, Piece]] = field(default_factory=list)
+    _begins: list[int] = field(default_factory=list)
 
     def piece_at(self, address: int) -> Piece | None:
         """The piece that holds an address, quickly."""
@@ -46,8 +47,10 @@ class Assembled:
 
     def atom(self, address: int) -> int:
         """Where the code atom that holds `address` begins; -1 before the first."""
-        index = int(np.searchsorted(self.starts, address, side="right")) - 1
-        return int(self.starts[index]) if index >= 0 else -1
+        if len(self._begins) != len(self.starts):
+            self._begins = self.starts.tolist()
+        index = bisect_right(self._begins, address) - 1
+        return self._begins[index] if index >= 0 else -1
 
 
 def assemble(program: Program, decode: Decode) -> Assembled:

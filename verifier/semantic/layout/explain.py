@@ -45,8 +45,9 @@ def explain(
     """
     mine = [(place.rebuilt_offset, place.rebuilt_length) for place in settled]
     theirs = [(place.offset, place.length) for place in settled]
+    decode = x86.Remembering()
     images = [
-        assemble(LOADERS[kind](neutral.without(data, ranges)), x86.decode)
+        assemble(LOADERS[kind](neutral.without(data, ranges)), decode)
         for data, ranges in ((rebuilt, mine), (shipped, theirs))
     ]
     one, other = images

@@ -248,14 +248,14 @@ class _Judge:
 
     def _facts(self) -> None:
         mine, theirs = Counter(self.one.program.facts), Counter(self.other.program.facts)
-        for fact in (Counter(self._through(mine, theirs)) - theirs).elements():
+        through = Counter(self._through(mine, theirs))
+        for fact in (through - theirs).elements():
             self.faults.append(f"Only the rebuilt image says: {_shown(fact)}.")
         debug = [item for item in theirs if item[0] == "debug"]
         if debug and any(item not in mine for item in debug):
             self.assumptions.append(
                 "Debug information differs; no program reads it, and it was not compared."
             )
-        through = Counter(self._through(mine, theirs))
         for fact in (theirs - through).elements():
             if fact[0] != "debug":
                 self.faults.append(f"Only the shipped image says: {_shown(fact)}.")
@@ -275,6 +275,10 @@ class _Judge:
         assert isinstance(result, tuple)
         return result
 
+    def _runs(self, address: int) -> bool:
+        piece = self.one.piece_at(address)
+        return piece is not None and piece.code
+
     def _address(self, item: object, reading: int, *, edges: bool) -> object:
         """An item with its addresses mapped.
 
@@ -284,9 +288,8 @@ class _Judge:
         if isinstance(item, Address):
             if abs(item.value) > FARTHEST:
                 return Address(NOWHERE)
-            place = int(self.map.all(np.array([item.value], dtype=np.int64))[0])
-            piece = self.one.piece_at(item.value)
-            if place == NOWHERE or (reading and edges and not (piece and piece.code)):
+            place = self.map.one(item.value)
+            if place == NOWHERE or (reading and edges and not self._runs(item.value)):
                 first = sorted(self.map.first(item.value))
                 after = sorted(self.map.last(item.value) or self.map.after(item.value))
                 found = [*first, *after] if place == NOWHERE else [place, *first, *after]

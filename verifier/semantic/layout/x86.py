@@ -37,13 +37,9 @@ class Code(NamedTuple):
 
 def decode(data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:
     """Decode `data` at address `base`; begins anew at each of the sorted addresses `atoms`."""
-    from iced_x86 import Decoder  # noqa: PLC0415 - only where code differs
-
     bits = 64 if machine == "x86-64" else 32
     sweep = _Sweep()
-    decoder = Decoder(bits, data, ip=base)
-    for instruction in decoder:
-        sweep.take(instruction, decoder)
+    sweep.all(data, base, bits)
     starts = sweep.found()
     lost = [at for at in atoms if base <= at < base + len(data)]
     places = np.searchsorted(starts.starts, lost)
@@ -57,15 +53,70 @@ def decode(data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:
 
 def _anew(data: bytes, base: int, bits: int, atoms: list[int]) -> Code:
     """Decode atom by atom: the straight sweep lost step with where they begin."""
-    from iced_x86 import Decoder  # noqa: PLC0415 - as above
-
     sweep = _Sweep()
     cuts = sorted({base, *atoms, base + len(data)})
     for start, end in itertools.pairwise(cuts):
-        decoder = Decoder(bits, data[start - base : end - base], ip=start)
-        for instruction in decoder:
-            sweep.take(instruction, decoder)
+        sweep.all(data[start - base : end - base], start, bits)
     return sweep.found()
+
+
+class Remembering:
+    """`decode` that reads only those atoms again which differ from the image before.
+
+    Every atom is decoded alone, or as if it were: what one holds says nothing of another.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, str, int], tuple[bytes, list[int], Code]] = {}
+
+    def __call__(self, data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:
+        """As `decode`."""
+        key = base, machine, len(data)
+        inside = [at for at in atoms if base <= at < base + len(data)]
+        before = self._known.get(key)
+        if before is None or before[1] != inside:
+            code = decode(data, base, machine, atoms)
+        else:
+            code = _again(data, base, machine, before)
+        self._known[key] = data, inside, code
+        return code._replace(flows=code.flows.copy(), bad=list(code.bad))
+
+
+def _again(data: bytes, base: int, machine: str, before: tuple[bytes, list[int], Code]) -> Code:
+    """The code of `data`, whose atoms begin where those of an image known before do."""
+    known, atoms, code = before
+    if data == known:
+        return code
+    pair = [np.frombuffer(each, dtype=np.uint8) for each in (data, known)]
+    cuts = np.array(sorted({base, *atoms, base + len(data)}), dtype=np.int64)
+    where = np.searchsorted(cuts, np.flatnonzero(pair[0] != pair[1]) + base, side="right") - 1
+    sweep = _Sweep()
+    spoilt = np.zeros(len(cuts), dtype=np.bool_)
+    spoilt[where] = True
+    for index in np.flatnonzero(spoilt).tolist():
+        start, end = int(cuts[index]), int(cuts[index + 1])
+        sweep.all(data[start - base : end - base], start, 64 if machine == "x86-64" else 32)
+    new = sweep.found()
+
+    def kept(places: Ints | list[int]) -> list[bool]:
+        rows = np.asarray(places, dtype=np.int64)
+        result: list[bool] = (~spoilt[np.searchsorted(cuts, rows, side="right") - 1]).tolist()
+        return result
+
+    old = np.array(kept(code.starts), dtype=np.bool_)
+    starts = np.concatenate([code.starts[old], new.starts])
+    order = np.argsort(starts, kind="stable")
+    rows = kept([row[0] for row in code.rows])
+    return Code(
+        starts[order],
+        np.concatenate([code.flows[old], new.flows])[order],
+        sorted([row for row, keep in zip(code.rows, rows, strict=True) if keep] + new.rows),
+        sorted([at for at, keep in zip(code.bad, kept(code.bad), strict=True) if keep] + new.bad),
+        sorted(
+            [at for at, keep in zip(code.indirect, kept(code.indirect), strict=True) if keep]
+            + new.indirect
+        ),
+    )
 
 
 class _Sweep:
@@ -86,6 +137,14 @@ class _Sweep:
             self.bad,
             self.indirect,
         )
+
+    def all(self, data: bytes, base: int, bits: int) -> None:
+        """Decode all of `data`."""
+        from iced_x86 import Decoder  # noqa: PLC0415 - only where code differs
+
+        decoder = Decoder(bits, data, ip=base)
+        for instruction in decoder:
+            self.take(instruction, decoder)
 
     def take(self, instruction: Instruction, decoder: object) -> None:
         at = instruction.ip
