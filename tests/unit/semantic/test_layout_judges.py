@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from tests.layouts import attacks, builds
-from tests.layouts.editor import of_rich
+from tests.layouts.editor import Editor, of_rich
 from tests.unit.semantic import test_layout_maps as maps
 from verifier.semantic.layout import cuts, elf, proof, suspects
 from verifier.semantic.layout.assembled import assemble
@@ -140,3 +140,25 @@ def test_a_judgement_that_accepts_lets_something_through(
     assert not proof.check(*case).total
     monkeypatch.setattr(owner, attribute, lambda *_arguments: answer)
     assert proof.check(*case).total
+
+
+def test_an_export_does_not_stay_at_the_start_of_its_section(tmp_path: Path) -> None:
+    """Two exported arrays trade places; the symbol of the first stays where it was."""
+    for name in ("one", "two"):
+        numbers = ", ".join(str(len(name) * n + ord(name[0])) for n in range(16))
+        (tmp_path / f"{name}.c").write_text(f"const long {name}[16] = {{ {numbers} }};\n")
+        subprocess.run(["gcc", "-c", "-fPIC", f"{name}.c"], cwd=tmp_path, check=True)
+    command = ["gcc", "-shared", "-nostdlib", "-s", "-Wl,--build-id=none", "-o"]
+    paths = tmp_path / "1.so", tmp_path / "2.so"
+    for path, order in zip(paths, (("one.o", "two.o"), ("two.o", "one.o")), strict=True):
+        subprocess.run([*command, path, *order], cwd=tmp_path, check=True)
+    one = assemble(elf.load(memoryview(paths[0].read_bytes())), decode)
+    other = assemble(elf.load(memoryview(paths[1].read_bytes())), decode)
+    extents = Match(one, other).run()
+    assert proof.check(one, other, extents).total
+    edit = Editor(builds.ELF, paths[1], paths[1])
+    start = edit.sections[".rodata"].virtual_address
+    edit.put_at(edit.dynamic_symbol("one") + 8, start, 8)
+    moved = assemble(elf.load(memoryview(bytes(edit.data))), decode)
+    for found in (extents, Match(one, moved).run()):
+        assert not proof.check(one, moved, found).total

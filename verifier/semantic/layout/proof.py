@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 64
 _ADDRESSES = (Kind.TAKEN, Kind.POINTER, Kind.MADE)
+_LINKERS = {b"__bss_start", b"_edata", b"edata", b"_end", b"end", b"_etext", b"etext",
+            b"__data_start", b"data_start"}  # fmt: skip
 _READINGS = range(9)  # of a fact's addresses: as mapped, or as an edge of a section
 
 
@@ -271,7 +273,7 @@ class _Judge:
         return found
 
     def _read(self, fact: Fact, reading: int) -> Fact:
-        result = self._address(fact, reading, edges=fact[0] == "symbol")
+        result = self._address(fact, reading, edges=_is_edge(fact))
         assert isinstance(result, tuple)
         return result
 
@@ -298,6 +300,15 @@ class _Judge:
         if isinstance(item, tuple):
             return tuple(self._address(each, reading, edges=edges) for each in item)
         return item
+
+
+def _is_edge(fact: Fact) -> bool:
+    """Whether a symbol can stand for an edge of a section: it has no size.
+
+    Those that the loader sees must also bear a name that only linkers give.
+    """
+    sized = isinstance(fact[-1], int) and fact[-1] != 0
+    return fact[0] == "symbol" and not sized and (fact[1] is not True or fact[2] in _LINKERS)
 
 
 def _shown(fact: Fact) -> str:
