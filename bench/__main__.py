@@ -16,6 +16,7 @@ BENCHES = {
     "trees": "directories and packages beside hashing and unpacking",
     "flips": "every byte of small files flipped, beside peers",
     "hostile": "a generated corpus of broken and malicious files",
+    "layouts": "programs in two layouts beside objdump",
     "databases": "a million hash signatures beside unpacking and hashing",
 }
 

@@ -95,6 +95,12 @@ def halves_exchanged(edit: Editor) -> None:
 # ELF
 
 
+def memory_used_alone(edit: Editor) -> None:
+    """One of the writes that clear an array goes into the padding before it."""
+    memory = edit.symbol("memory")
+    edit.retarget("work", memory + 48, memory - 16)
+
+
 def _swap_addends(edit: Editor, places: tuple[int, int]) -> None:
     one, other = (edit.relocation(".rela.dyn", place) for place in places)
     edit.swap_at(one + 16, other + 16, 8)
@@ -464,7 +470,7 @@ ELF: tuple[Callable[[Editor], None], ...] = (
     *(version_hidden, stack_that_runs, code_that_can_be_written, data_that_runs, no_relro),
     *(shorter_relro, another_init, another_fini, an_entry_point, exports_exchanged),
     *(export_off_by_one, export_became_a_resolver, export_shorter, thread_data_changed),
-    *(frame_shorter, frame_rule_changed, needed_library_changed, lazily_bound),
+    *(memory_used_alone, frame_shorter, frame_rule_changed, needed_library_changed, lazily_bound),
 )
 PE: tuple[Callable[[Editor], None], ...] = (
     *(pe_entry, pe_pointers_exchanged, pe_callbacks_exchanged, pe_exports_exchanged),

@@ -14,7 +14,7 @@ from verifier.semantic.layout import proof
 from verifier.semantic.layout.assembled import Assembled, assemble
 from verifier.semantic.layout.explain import LOADERS
 from verifier.semantic.layout.match import Match
-from verifier.semantic.layout.x86 import decode
+from verifier.semantic.layout.x86 import Remembering, decode
 
 if TYPE_CHECKING:
     from verifier.semantic.layout.stretches import Extent
@@ -68,3 +68,22 @@ def test_many_random_changes_are_seen(name: str) -> None:
 def test_there_are_ten_libraries_and_five_hundred_changes() -> None:
     assert len(NAMES) == 10
     assert len(NAMES) * MANY >= 500
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_image_read_after_another_is_read_as_if_it_were_alone(name: str) -> None:
+    _one, mutator, _extents = prepared(name)
+    kind = twins.twin(name).kind.name
+    together = Remembering()
+    assemble(LOADERS[kind](memoryview(mutator.data)), together)
+    for seed in range(3):
+        program = LOADERS[kind](memoryview(mutator.change(seed)[0]))
+        for piece in program.pieces:
+            if piece.code and piece.data is not None:
+                what = bytes(piece.data), piece.address, program.machine, program.starts.tolist()
+                mine, alone = together(*what), decode(*what)
+                assert mine.starts.tolist() == alone.starts.tolist()
+                assert mine.flows.tolist() == alone.flows.tolist()
+                assert sorted(mine.rows) == sorted(alone.rows)
+                assert sorted(mine.bad) == sorted(alone.bad)
+                assert sorted(mine.indirect) == sorted(alone.indirect)

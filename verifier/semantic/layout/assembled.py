@@ -40,6 +40,7 @@ class Assembled:
     islands: list[islands.Island] = field(default_factory=list)
     tables: list[tuple[int, int]] = field(default_factory=list)  # (address, length), never cut
     _order: list[tuple[int, Piece]] = field(default_factory=list)
+    _begins: list[int] = field(default_factory=list)
 
     def piece_at(self, address: int) -> Piece | None:
         """The piece that holds an address, quickly."""
@@ -51,8 +52,10 @@ class Assembled:
 
     def atom(self, address: int) -> int:
         """Where the code atom that holds `address` begins; -1 before the first."""
-        index = int(np.searchsorted(self.starts, address, side="right")) - 1
-        return int(self.starts[index]) if index >= 0 else -1
+        if len(self._begins) != len(self.starts):
+            self._begins = self.starts.tolist()
+        index = bisect_right(self._begins, address) - 1
+        return self._begins[index] if index >= 0 else -1
 
 
 def assemble(program: Program, decode: Decode) -> Assembled:
@@ -123,7 +126,7 @@ def _zeros(piece: Piece, code: Code, starts: Ints) -> Code:
     edges = [at - piece.address for at in starts.tolist() if piece.address < at < piece.end]
     spans: list[tuple[int, int]] = []
     for begin, end in zip([0, *edges], [*edges, len(raw)], strict=True):
-        if raw[end - 1] == 0:
+        if raw[begin:end].endswith(b"\0"):
             first = begin + len(raw[begin:end].rstrip(b"\0"))
             spans.append((piece.address + first, piece.address + end))
     if not spans:

@@ -133,6 +133,8 @@ def _piece(data: Buffer, section: Section) -> Piece:
     stored = None
     if section.type != SHT_NOBITS:
         stored = data[section.offset : section.offset + section.size]
+        if len(stored) != section.size:
+            raise ParseError(f"{section.label} is longer than the file", section.offset)
     threads = section.flags & SHF_TLS and stored is None  # takes no room in the image
     told = section.type in _TOLD or section.name in _FRAMES or section.name == b".interp"
     return Piece(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from verifier.semantic.layout import decoders, elf, functions, nearby, neutral, pe, proof, story
+from verifier.semantic.layout import elf, functions, nearby, neutral, pe, proof, story
 from verifier.semantic.layout.assembled import assemble
 from verifier.semantic.layout.match import Match
 
@@ -62,8 +62,9 @@ def explain(
         return Explained(finding, (), (story.summary(image, found),), told, (), names)
     mine = [(place.rebuilt_offset, place.rebuilt_length) for place in settled]
     theirs = [(place.offset, place.length) for place in settled]
+    decode = remembering.Remembering()
     images = [
-        assemble(LOADERS[kind](neutral.without(data, ranges)), decoders.first)
+        assemble(LOADERS[kind](neutral.without(data, ranges)), decode)
         for data, ranges in ((rebuilt, mine), (shipped, theirs))
     ]
     one, other = images

@@ -26,6 +26,9 @@ class Mapping:
     def __init__(self, one: Assembled, other: Assembled, extents: Sequence[Extent]) -> None:
         table = np.array(sorted(extents), dtype=np.int64).reshape(-1, 3)
         self.a, self.b, self.length = table[:, 0], table[:, 1], table[:, 2]
+        self._a: list[int] = self.a.tolist()
+        self._b: list[int] = self.b.tolist()
+        self._length: list[int] = self.length.tolist()
         self._twins = {piece.name: piece for piece in other.program.pieces}
         self._images = one, other
         self._first = [
@@ -52,6 +55,13 @@ class Mapping:
         place = np.maximum(index, 0)
         inside = (index >= 0) & (addresses < self.a[place] + self.length[place])
         return np.where(inside, self.b[place] + addresses - self.a[place], NOWHERE)
+
+    def one(self, address: int) -> int:
+        """As `all`, for a single address."""
+        index = bisect_right(self._a, address) - 1
+        if index < 0 or address >= self._a[index] + self._length[index]:
+            return NOWHERE
+        return self._b[index] + address - self._a[index]
 
     def extent(self, address: int) -> int:
         """The index of the extent that holds an address; NOWHERE outside of them."""

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 64
 _ADDRESSES = (Kind.TAKEN, Kind.POINTER, Kind.MADE)
+_LINKERS = {b"__bss_start", b"_edata", b"edata", b"_end", b"end", b"_etext", b"etext",
+            b"__data_start", b"data_start"}  # fmt: skip
 _READINGS = range(9)  # of a fact's addresses: as mapped, or as an edge of a section
 
 
@@ -274,14 +276,14 @@ class _Judge:
 
     def _facts(self) -> None:
         mine, theirs = Counter(self.one.program.facts), Counter(self.other.program.facts)
-        for fact in (Counter(self._through(mine, theirs)) - theirs).elements():
+        through = Counter(self._through(mine, theirs))
+        for fact in (through - theirs).elements():
             self.faults.append(f"Only the rebuilt image says: {_shown(fact)}.")
         debug = [item for item in theirs if item[0] == "debug"]
         if debug and any(item not in mine for item in debug):
             self.assumptions.append(
                 "Debug information differs; no program reads it, and it was not compared."
             )
-        through = Counter(self._through(mine, theirs))
         for fact in (theirs - through).elements():
             if fact[0] != "debug":
                 self.faults.append(f"Only the shipped image says: {_shown(fact)}.")
@@ -297,9 +299,13 @@ class _Judge:
         return found
 
     def _read(self, fact: Fact, reading: int) -> Fact:
-        result = self._address(fact, reading, edges=fact[0] == "symbol")
+        result = self._address(fact, reading, edges=_is_edge(fact))
         assert isinstance(result, tuple)
         return result
+
+    def _runs(self, address: int) -> bool:
+        piece = self.one.piece_at(address)
+        return piece is not None and piece.code
 
     def _address(self, item: object, reading: int, *, edges: bool) -> object:
         """An item with its addresses mapped.
@@ -310,9 +316,8 @@ class _Judge:
         if isinstance(item, Address):
             if abs(item.value) > FARTHEST:
                 return Address(NOWHERE)
-            place = int(self.map.all(np.array([item.value], dtype=np.int64))[0])
-            piece = self.one.piece_at(item.value)
-            if place == NOWHERE or (reading and edges and not (piece and piece.code)):
+            place = self.map.one(item.value)
+            if place == NOWHERE or (reading and edges and not self._runs(item.value)):
                 first = sorted(self.map.first(item.value))
                 after = sorted(self.map.last(item.value) or self.map.after(item.value))
                 found = [*first, *after] if place == NOWHERE else [place, *first, *after]
@@ -321,6 +326,15 @@ class _Judge:
         if isinstance(item, tuple):
             return tuple(self._address(each, reading, edges=edges) for each in item)
         return item
+
+
+def _is_edge(fact: Fact) -> bool:
+    """Whether a symbol can stand for an edge of a section: it has no size.
+
+    Those that the loader sees must also bear a name that only linkers give.
+    """
+    sized = isinstance(fact[-1], int) and fact[-1] != 0
+    return fact[0] == "symbol" and not sized and (fact[1] is not True or fact[2] in _LINKERS)
 
 
 def _shown(fact: Fact) -> str:

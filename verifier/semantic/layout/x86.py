@@ -82,13 +82,19 @@ def decode(data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:
 
 def _anew(data: bytes, base: int, bits: int, atoms: list[int]) -> Code:
     """Decode atom by atom: the straight sweep lost step with where they begin."""
+    cuts = sorted({base, *atoms, base + len(data)})
+    machine = "x86-64" if bits == 64 else "x86"
+    return decode_parts(data, base, machine, list(itertools.pairwise(cuts)))
+
+
+def decode_parts(data: bytes, base: int, machine: str, parts: Sequence[tuple[int, int]]) -> Code:
+    """Decode some stretches (start, end) of the code at `base`, each by itself."""
     from iced_x86 import Decoder  # noqa: PLC0415 - as above
 
+    bits = 64 if machine == "x86-64" else 32
     sweep = _Sweep(bits)
-    cuts = sorted({base, *atoms, base + len(data)})
-    for start, end in itertools.pairwise(cuts):
-        decoder = Decoder(bits, data[start - base : end - base], ip=start)
-        sweep.take(decoder)
+    for start, end in parts:
+        sweep.take(Decoder(bits, data[start - base : end - base], ip=start))
     return sweep.found()
 
 
