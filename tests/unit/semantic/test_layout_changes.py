@@ -14,7 +14,8 @@ from verifier.semantic.layout import proof
 from verifier.semantic.layout.assembled import Assembled, assemble
 from verifier.semantic.layout.explain import LOADERS
 from verifier.semantic.layout.match import Match
-from verifier.semantic.layout.x86 import Remembering, decode
+from verifier.semantic.layout.remembering import Remembering
+from verifier.semantic.layout.x86 import decode
 
 if TYPE_CHECKING:
     from verifier.semantic.layout.stretches import Extent
@@ -84,6 +85,6 @@ def test_an_image_read_after_another_is_read_as_if_it_were_alone(name: str) -> N
                 mine, alone = together(*what), decode(*what)
                 assert mine.starts.tolist() == alone.starts.tolist()
                 assert mine.flows.tolist() == alone.flows.tolist()
-                assert sorted(mine.rows) == sorted(alone.rows)
+                assert sorted(mine.rows.tolist()) == sorted(alone.rows.tolist())
                 assert sorted(mine.bad) == sorted(alone.bad)
                 assert sorted(mine.indirect) == sorted(alone.indirect)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from verifier.semantic.layout import elf, functions, nearby, neutral, pe, proof, story
+from verifier.semantic.layout import elf, functions, nearby, neutral, pe, proof, remembering, story
 from verifier.semantic.layout.assembled import assemble
 from verifier.semantic.layout.match import Match
 

@@ -31,7 +31,7 @@ def _text(path: str) -> tuple[bytes, int, list[int]]:
 def _same(one: Code, other: Code) -> None:
     assert np.array_equal(one.starts, other.starts)
     assert np.array_equal(one.flows, other.flows)
-    assert sorted(one.rows) == sorted(other.rows)
+    assert sorted(one.rows.tolist()) == sorted(other.rows.tolist())
     assert one.bad == other.bad
     assert one.indirect == other.indirect
     assert one.normal == other.normal
@@ -66,7 +66,7 @@ def test_aarch64_on_random_words() -> None:
     assert np.array_equal(one.flows[known], other.flows[known])
     normal = [np.frombuffer(each.normal, dtype="<u4")[known] for each in (one, other)]
     assert np.array_equal(*normal)
-    rows = [{row for row in each.rows if known[(row[0] - base) // 4]} for each in (one, other)]
+    rows = [{tuple(row) for row in each.rows.tolist() if known[(row[0] - base) // 4]} for each in (one, other)]
     assert rows[0] == rows[1]
     assert one.registers is not None
     assert other.registers is not None
@@ -82,7 +82,7 @@ def test_x86(name: str) -> None:
     other = capstone_x86.decode(data, base, "x86-64", starts)
     odd = np.setxor1d(one.starts, other.starts).tolist()
     assert set(odd) <= {*one.bad, *other.bad}  # one takes what does not decode byte by byte
-    assert sorted(one.rows) == sorted(other.rows)
+    assert sorted(one.rows.tolist()) == sorted(other.rows.tolist())
 
 
 def test_code_of_other_machines_is_not_decided() -> None:
