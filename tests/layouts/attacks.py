@@ -104,6 +104,8 @@ def memory_used_alone(edit: Editor) -> None:
 def _swap_addends(edit: Editor, places: tuple[int, int]) -> None:
     one, other = (edit.relocation(".rela.dyn", place) for place in places)
     edit.swap_at(one + 16, other + 16, 8)
+    first, second = (edit.offset(place) for place in places)
+    edit.swap_at(first, second, 8)  # what linkers leave in the slots
 
 
 def pointers_exchanged(edit: Editor) -> None:

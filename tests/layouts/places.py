@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import lief
 
 from tests.layouts import builds
+from verifier.semantic.layout.names import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +38,7 @@ def addresses(kind: Kind, path: Path) -> dict[str, int]:
         value, _, name = line.rpartition(" ")
         if value.split() and value.split()[0] != "U" and value.split()[0] != "w":
             found[name] = int(value.split()[0], 16) - base(path)
+            found.setdefault(shown(name), found[name])
     return found
 
 

@@ -13,6 +13,7 @@ from tests.layouts.editor import Editor, of_rich
 from tests.unit.semantic import test_layout_maps as maps
 from verifier.semantic.layout import cuts, elf, proof, suspects
 from verifier.semantic.layout.assembled import assemble
+from verifier.semantic.layout.begins import Begins
 from verifier.semantic.layout.explain import LOADERS
 from verifier.semantic.layout.match import Match
 from verifier.semantic.layout.x86 import decode
@@ -126,6 +127,10 @@ JUDGEMENTS: dict[str, tuple[Any, str, Any, Any]] = {
 }
 
 
+# Seen twice: these maps also cut where nothing begins, which is not looked at here.
+TWICE = {"extents tile", "the rest is padding", "padding is padding", "objects are whole"}
+
+
 @pytest.mark.parametrize("name", list(JUDGEMENTS))
 def test_a_judgement_that_accepts_lets_something_through(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -137,6 +142,8 @@ def test_a_judgement_that_accepts_lets_something_through(
         case = hidden()
     else:
         case = altered(how) if isinstance(how, str) else attacked(how[0], **how[1])
+    if name in TWICE:
+        monkeypatch.setattr(Begins, "at", lambda *_arguments: True)
     assert not proof.check(*case).total
     monkeypatch.setattr(owner, attribute, lambda *_arguments: answer)
     assert proof.check(*case).total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,8 @@ from verifier.formats.base import text
 from verifier.semantic.demangle import demangled
 from verifier.semantic.layout import dwarf
 from verifier.semantic.layout.program import Kind
+
+_VARIANT = re.compile(r"([CD][0-5])E[^E]*$")
 
 if TYPE_CHECKING:
     from verifier.semantic.layout.assembled import Assembled
@@ -39,11 +42,23 @@ class Places:
         return f" at {text(found.encode('utf-8', 'surrogateescape'))}" if found else ""
 
 
+def shown(symbol: str) -> str:
+    """A symbol as its author wrote it; constructors and destructors with their variant.
+
+    Itanium C++ ABI, 5.1.4.3: a class has up to three of each (D0 deletes, D1 is whole, D2 a base).
+    """
+    name = demangled(symbol)
+    if name == symbol:
+        return name
+    variant = _VARIANT.search(symbol)
+    return f"{name} [{variant[1]}]" if variant else name
+
+
 def of(image: Assembled, start: int) -> str:
     """The name of the function that begins at `start`."""
     known = image.program.names.get(start)
     if known:
-        return demangled(text(known[0].encode("utf-8", "surrogateescape")))
+        return shown(text(known[0].encode("utf-8", "surrogateescape")))
     place = image.program.label(start)
     role = _role(image, start)
     return f"{place} ({role})" if role else place

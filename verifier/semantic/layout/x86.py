@@ -176,7 +176,7 @@ class _Sweep:
         flow, branch = (Flow.NEXT, -1) if lea else _nature(instruction)
         if branch > 0:
             size = decoder.get_constant_offsets(instruction).immediate_size
-            return _Nature(flow, branch, False, size)
+            return _Nature(flow, branch if size else 0, False, size)  # syscall is one without
         described = instruction.op_code()
         kinds = {described.op_kind(index) for index in range(described.op_count)}
         return _Nature(flow, branch, bool(kinds & _memory()), 0)

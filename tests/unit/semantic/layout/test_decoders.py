@@ -66,7 +66,10 @@ def test_aarch64_on_random_words() -> None:
     assert np.array_equal(one.flows[known], other.flows[known])
     normal = [np.frombuffer(each.normal, dtype="<u4")[known] for each in (one, other)]
     assert np.array_equal(*normal)
-    rows = [{tuple(row) for row in each.rows.tolist() if known[(row[0] - base) // 4]} for each in (one, other)]
+    rows = [
+        {tuple(row) for row in each.rows.tolist() if known[(row[0] - base) // 4]}
+        for each in (one, other)
+    ]
     assert rows[0] == rows[1]
     assert one.registers is not None
     assert other.registers is not None
