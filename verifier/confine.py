@@ -11,8 +11,13 @@ import ctypes
 import platform
 import struct
 import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from verifier import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_SECCOMP = 22
@@ -54,16 +59,32 @@ def _resources() -> None:
     import resource  # noqa: PLC0415 - absent on Windows
 
     wanted = {
-        "RLIMIT_DATA": limits.WORKER_MEMORY,
-        "RLIMIT_FSIZE": limits.WORKER_FILE_SIZE,
-        "RLIMIT_CORE": 0,
+        "RLIMIT_DATA": (limits.WORKER_MEMORY, limits.IMAGES_MEMORY),
+        "RLIMIT_FSIZE": (limits.WORKER_FILE_SIZE,) * 2,
+        "RLIMIT_CORE": (0, 0),
     }
-    for name, value in wanted.items():
+    for name, caps in wanted.items():
         number = getattr(resource, name, None)
         if number is not None:
             hard = resource.getrlimit(number)[1]
-            cap = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(number, (cap, cap))
+            most = caps[1] if hard == resource.RLIM_INFINITY else min(caps[1], hard)
+            resource.setrlimit(number, (min(caps[0], most), most))
+
+
+@contextmanager
+def more_memory() -> Iterator[None]:
+    """For a while, what two large programs need; without effect where nothing is confined."""
+    if sys.platform == "win32":
+        yield
+        return
+    import resource  # noqa: PLC0415 - as above
+
+    usual, most = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (usual, most))
 
 
 def _seccomp() -> None:

@@ -6,10 +6,12 @@ without a map that `verifier check` can judge again.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
-from verifier import content, formats, ruleset
+from verifier import content, formats, limits, ruleset
 from verifier.checks.base import Refused
+from verifier.confine import more_memory
 from verifier.errors import VerifierError
 from verifier.model import Difference, Images, Patch, Place, Range, Ref, Settings
 from verifier.settle_stream import settle_alone
@@ -54,8 +56,10 @@ def compare_images(settings: Settings, request: ImagesRequest) -> ImagesAnswer:
 
     images = request.images
     shipped, rebuilt = content.view(request.shipped), content.view(request.rebuilt)
+    large = max(len(shipped), len(rebuilt)) > limits.IMAGES_LARGE
     try:
-        found = explain(images.format, shipped, rebuilt, request.settled, images.open)
+        with more_memory() if large else nullcontext():
+            found = explain(images.format, shipped, rebuilt, request.settled, images.open)
     except VerifierError as error:
         return ImagesAnswer(notes=(f"Its functions were not compared: {error}",))
     text = encode.encode(found.extents)

@@ -10,6 +10,8 @@ GIB: Final = 1 << 30
 
 # --- one worker process -------------------------------------------------------------------------
 WORKER_MEMORY: Final = 1 * GIB  # private memory; mapped files do not count
+IMAGES_MEMORY: Final = 4 * GIB  # the same, for two large programs mapped onto each other
+IMAGES_LARGE: Final = 16 * MIB  # bytes of an image that count as large
 WORKER_SECONDS: Final = 20.0  # for one task, plus the next line for its size
 WORKER_BYTES_PER_SECOND: Final = 2 * MIB  # slowest work is xz at level 9
 IMAGE_BYTES_PER_SECOND: Final = 1 * MIB  # two programs mapped onto each other

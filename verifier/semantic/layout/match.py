@@ -6,6 +6,7 @@ pair the first atoms, paired references pair the rest.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -79,6 +80,10 @@ class Match:
         self.data: dict[int, int] = {}
         self.extents: list[Extent] = []
         self._queue: list[tuple[int, int]] = []
+        self._unlike: list[tuple[int, int]] = []
+        self._fresh: list[tuple[int, int]] = []  # data whose words were not followed yet
+        self._places = one.slots.at.tolist(), other.slots.at.tolist()
+        self._stops = np.unique(one.slots.target).tolist()
         self._told = (_unwinding(one), _unwinding(other))
         self.targets = _targets(one), _targets(other)
         self.symbols = (one.slots.symbol.tolist(), other.slots.symbol.tolist())
@@ -90,18 +95,28 @@ class Match:
             self._follow()
             grown = self._data_round()
             if not grown and not self._leftovers(exact=True) and not self._leftovers(exact=False):
-                break
+                waiting, self._unlike = self._unlike, []
+                for a, b in waiting:
+                    self.pair(a, b, sure=True)
+                if not self._queue:
+                    break
         data = stretches.of_data(self.one, self.other, self.data, final=True)
         self.extents = [*self._code_extents(), *data]
         return sorted(self.extents)
 
-    def pair(self, a: int, b: int) -> None:
-        """Note that address `a` of one image is `b` of the other, if nothing speaks against it."""
+    def pair(self, a: int, b: int, *, sure: bool = False) -> None:
+        """Note that address `a` of one image is `b` of the other, if nothing speaks against it.
+
+        Functions of other contents wait until all that are alike are paired: in a list of
+        pointers they may stand in another order. Symbols are `sure`.
+        """
         one, other = self.one.piece_at(a), self.other.piece_at(b)
         if one is None or other is None or one.name != other.name or not one.content:
             return
         if not one.code:
-            self.data.setdefault(a, b)
+            if a not in self.data:
+                self.data[a] = b
+                self._fresh.append((a, b))
             return
         start, begin = self.one.atom(a), self.other.atom(b)
         if a - start != b - begin or start in self.code or begin in self.back:
@@ -109,8 +124,11 @@ class Match:
         i, j = self.atoms.number.get(start, -1), self.others.number.get(begin, -1)
         if min(i, j) < 0:  # padding alone
             return
-        if a != start and self.atoms.keys[i] != self.others.keys[j]:
-            return
+        if self.atoms.keys[i] != self.others.keys[j]:
+            if a == start and not sure:
+                self._unlike.append((a, b))
+            if a != start or not sure:
+                return
         self.code[start], self.back[begin] = begin, start
         self._queue.append((i, j))
         for x, y in zip(self._told[0].get(start, ()), self._told[1].get(begin, ()), strict=False):
@@ -121,7 +139,7 @@ class Match:
         names = [_unique(program.names) for program in (one, other)]
         for name, at in names[0].items():
             if name in names[1]:
-                self.pair(at, names[1][name])
+                self.pair(at, names[1][name], sure=True)
         for mine, theirs in zip(one.facts, other.facts, strict=False):
             if mine[0] == theirs[0] and mine[0] in ("entry", "dynamic"):
                 for a, b in zip(mine, theirs, strict=False):
@@ -133,10 +151,25 @@ class Match:
                 self.pair(at, made[1][text])
 
     def _follow(self) -> None:
-        while self._queue:
-            i, j = self._queue.pop()
-            if self.atoms.keys[i] == self.others.keys[j]:
-                self._slots(self.atoms.slots[i], self.others.slots[j])
+        while self._queue or self._fresh:
+            while self._queue:
+                i, j = self._queue.pop()
+                if self.atoms.keys[i] == self.others.keys[j]:
+                    self._slots(self.atoms.slots[i], self.others.slots[j])
+            while self._fresh:
+                self._words(*self._fresh.pop())
+
+    def _words(self, a: int, b: int) -> None:
+        """Pair what the words from `a` and `b` on point at, up to the next thing referred to."""
+        mine, theirs = self._places
+        i, j = bisect_left(mine, a), bisect_left(theirs, b)
+        after = bisect_right(self._stops, a)
+        end = self._stops[after] if after < len(self._stops) else a
+        while i < len(mine) and j < len(theirs) and mine[i] < end:
+            if mine[i] - a != theirs[j] - b:
+                return
+            self._slots(slice(i, i + 1), slice(j, j + 1))
+            i, j = i + 1, j + 1
 
     def _slots(self, mine: slice, theirs: slice) -> None:
         columns = zip(

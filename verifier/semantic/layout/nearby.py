@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from verifier.semantic.layout.assembled import Assembled
     from verifier.semantic.layout.program import Ints
 
-LARGE = 16 * limits.MIB  # bytes of one image from which on this is worth it
+LARGE = limits.IMAGES_LARGE  # bytes of one image from which on this is worth it
 _RUNS_MOST = 64  # places that differ
 _JOIN = 16
 _FUNCTION_MOST = 4 * limits.MIB
