@@ -127,6 +127,8 @@ class Pipeline:
             assert self._databases is not None
             self._databases.note(node, outcome)
         node.images = outcome.images
+        if outcome.images is not None:
+            node.loose = frozenset(outcome.member.differences) - {*outcome.images.firm}
         inside = [_node(child, node) for child in outcome.children]
         self._unpacked += sum(map(_unpacked, inside))
         if (

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from verifier.engine import Engine, Inline
-    from verifier.model import Difference, Images, Patch
+    from verifier.model import Difference, Patch
     from verifier.tree import Node
 
 _NOISE = {"bytes", "field"}  # kinds that tell a place, where functions and facts tell more
@@ -46,14 +46,16 @@ def _place(patch: Patch) -> Place:
 
 
 def _put(node: Node, answer: ImagesAnswer) -> None:
-    """A total map that a rule allows leaves the firm differences alone; else all stay, told better.
+    """A total map that a rule allows takes the loose differences away; else all stay, told better.
 
-    Places are dropped from the list only where something is told in their stead.
+    Whatever another stage found meanwhile is not loose, and keeps the member different. Places
+    are dropped from the list only where something is told in their stead.
     """
     member, images = node.member, node.images
     assert images is not None
     notes = (*member.notes, *answer.notes)
-    if answer.layout and not images.firm:
+    firm = tuple(each for each in member.differences if each not in node.loose)
+    if answer.layout and not firm:
         verdict = Verdict.INCONCLUSIVE if member.problems else Verdict.EQUIVALENT
         patches = sorted(
             (*member.patches, *answer.patches), key=lambda each: (each.offset, each.rebuilt_offset)
@@ -63,15 +65,18 @@ def _put(node: Node, answer: ImagesAnswer) -> None:
         )
         node.layout = answer.layout
         return
-    kept = tuple(each for each in member.differences if each in images.firm)
+    kept = firm
     if not answer.total:
-        kept = _worth_telling(member.differences, answer, images)
+        kept = _worth_telling(member.differences, answer, images.open, node.loose)
     told = (*answer.differences, *kept)[: limits.DIFFERENCES_PER_MEMBER]
     node.member = member._replace(differences=told, notes=notes)
 
 
 def _worth_telling(
-    differences: tuple[Difference, ...], answer: ImagesAnswer, images: Images
+    differences: tuple[Difference, ...],
+    answer: ImagesAnswer,
+    places: tuple[Place, ...],
+    loose: frozenset[Difference],
 ) -> tuple[Difference, ...]:
     """The format's own differences without what functions tell better.
 
@@ -82,11 +87,11 @@ def _worth_telling(
     if answer.differences:
         spans = [
             (place.offset, place.offset + place.length)
-            for place in images.open
+            for place in places
             if any(_holds(place.name, name) for name in answer.code)
         ]
-        kept = tuple(each for each in kept if each in images.firm or not _inside(each, spans))
-    noise = [each for each in kept if each not in images.firm and _is_noise(each)]
+        kept = tuple(each for each in kept if each not in loose or not _inside(each, spans))
+    noise = [each for each in kept if each in loose and _is_noise(each)]
     if len(noise) <= _FEW or not (answer.differences or answer.facts):
         return kept
     return (*answer.facts, *(each for each in kept if each not in noise))

@@ -10,7 +10,7 @@ from verifier.model import Member, Patch, Records, Verdict, worst
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from verifier.model import Child, Images, Pair
+    from verifier.model import Child, Difference, Images, Pair
 
 
 @dataclass(eq=False, slots=True)
@@ -19,8 +19,8 @@ class Node:
 
     `stream` is the patch that settles the compressed form of this payload in
     its parent, where that differs; `records` those of a database that wait for
-    all databases around them; `images` two programs to map onto each other, and `layout`
-    that map as text, once it settles them.
+    all databases around them; `images` two programs to map onto each other, `layout`
+    that map as text, once it settles them, and `loose` the differences that it may take away.
     """
 
     pair: Pair
@@ -31,6 +31,7 @@ class Node:
     stream: Patch | None = None
     records: Records | None = None
     images: Images | None = None
+    loose: frozenset[Difference] = frozenset()
     layout: str = ""
 
     def verdict(self) -> Verdict:
