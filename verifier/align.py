@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
+
+from verifier.sequences import increasing
 
 if TYPE_CHECKING:
     from verifier.formats.base import Layout
@@ -41,7 +42,7 @@ def align(shipped: Layout, rebuilt: Layout) -> list[Aligned]:
     common = [
         (index, place[span.name]) for index, span in enumerate(shipped.spans) if span.name in place
     ]
-    kept = _increasing(common)
+    kept = increasing(common)
     names = {span.name for span in shipped.spans} & place.keys()
     return _merge(shipped, rebuilt, kept, names)
 
@@ -64,25 +65,3 @@ def _merge(
             at, rebuilt_at = pair[0].end, pair[1].end
         one, other = stop + 1, other_stop + 1
     return result
-
-
-def _increasing(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The longest subsequence of `pairs` (sorted by first) whose second parts increase."""
-    tails: list[int] = []
-    owners: list[int] = []
-    before: list[int] = []
-    for index, (_first, second) in enumerate(pairs):
-        slot = bisect_left(tails, second)
-        before.append(owners[slot - 1] if slot else -1)
-        if slot == len(tails):
-            tails.append(second)
-            owners.append(index)
-        else:
-            tails[slot] = second
-            owners[slot] = index
-    result: list[tuple[int, int]] = []
-    index = owners[-1] if owners else -1
-    while index >= 0:
-        result.append(pairs[index])
-        index = before[index]
-    return result[::-1]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from tests.layouts.attacks_pe import PE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -289,176 +291,6 @@ def lazily_bound(edit: Editor) -> None:
     edit.put_at(at, struct.unpack_from("<Q", edit.data, at)[0] + 1, 8)
 
 
-# PE
-
-
-def pe_entry(edit: Editor) -> None:
-    edit.put_at(edit.directory(0) - 96, edit.symbol("front"), 4)
-
-
-def pe_pointers_exchanged(edit: Editor) -> None:
-    edit.swap(edit.symbol("table"), edit.symbol("table") + 8)
-
-
-def pe_callbacks_exchanged(edit: Editor) -> None:
-    edit.swap(edit.symbol("first_callback"), edit.symbol("other_callback"))
-
-
-def _exported(edit: Editor, name: str) -> int:
-    at = edit.rva(0)
-    count, names, ordinals = (edit.word(at + n, 4) for n in (24, 32, 36))
-    for place in range(count):
-        raw = edit.offset(edit.word(names + 4 * place, 4))
-        if bytes(edit.data[raw : raw + len(name) + 1]) == name.encode() + b"\0":
-            return edit.word(at + 28, 4) + 4 * edit.word(ordinals + 2 * place, 2)
-    raise AssertionError(name)
-
-
-def pe_exports_exchanged(edit: Editor) -> None:
-    edit.swap(_exported(edit, "front"), _exported(edit, "back"), 4)
-
-
-def pe_export_off_by_one(edit: Editor) -> None:
-    at = _exported(edit, "front")
-    edit.put(at, edit.word(at, 4) + 1, 4)
-
-
-def _rebased(edit: Editor, place: int) -> int:
-    """The offset of the base relocation of a place."""
-    at = edit.offset(edit.rva(5))
-    end = at + edit.sections[".reloc"].virtual_size
-    while at < end:
-        page, size = struct.unpack_from("<II", edit.data, at)
-        for row in range(at + 8, at + size, 2):
-            entry = struct.unpack_from("<H", edit.data, row)[0]
-            if entry >> 12 and page + (entry & 0xFFF) == place:
-                return row
-        at += size
-    raise AssertionError(hex(place))
-
-
-def pe_rebasing_left_out(edit: Editor) -> None:
-    edit.put_at(_rebased(edit, edit.symbol("table")), 0, 2)
-
-
-def pe_rebasing_moved(edit: Editor) -> None:
-    row = _rebased(edit, edit.symbol("table"))
-    edit.put_at(row, struct.unpack_from("<H", edit.data, row)[0] + 1, 2)
-
-
-def pe_rebasing_of_half(edit: Editor) -> None:
-    row = _rebased(edit, edit.symbol("table"))
-    edit.put_at(row, struct.unpack_from("<H", edit.data, row)[0] & 0xFFF | 0x3000, 2)
-
-
-def _leaves(edit: Editor) -> list[int]:
-    at = edit.rva(2)
-    found, waiting = [], [0]
-    while waiting:
-        place = at + waiting.pop()
-        for entry in range(edit.word(place + 12, 2) + edit.word(place + 14, 2)):
-            target = edit.word(place + 20 + 8 * entry, 4)
-            if target < 0:
-                waiting.append(target & 0x7FFFFFFF)
-            else:
-                found.append(at + target)
-    return sorted(found)
-
-
-def pe_resources_exchanged(edit: Editor) -> None:
-    one, other = _leaves(edit)[:2]
-    edit.swap(one, other, 4)
-
-
-def pe_resource_changed(edit: Editor) -> None:
-    at = bytes(edit.data).index(b"the first resource")
-    edit.data[at : at + 9] = b"the worst"
-
-
-def _section_header(edit: Editor, name: str) -> int:
-    return bytes(edit.data).index(name.encode().ljust(8, b"\0"), 0x80)
-
-
-def pe_code_that_can_be_written(edit: Editor) -> None:
-    edit.data[_section_header(edit, ".text") + 39] |= 0x80
-
-
-def pe_data_that_runs(edit: Editor) -> None:
-    edit.data[_section_header(edit, ".data") + 39] |= 0x20
-
-
-def pe_no_nx(edit: Editor) -> None:
-    at = edit.directory(0) - 42
-    edit.put_at(at, struct.unpack_from("<H", edit.data, at)[0] ^ 0x100, 2)
-
-
-def _pseudo(edit: Editor) -> int:
-    return edit.symbol("__RUNTIME_PSEUDO_RELOC_LIST__") + 12
-
-
-def pe_pseudo_relocations_exchanged(edit: Editor) -> None:
-    at = _pseudo(edit)
-    rows = [at + 12 * n for n in range(4)]
-    other = next(row for row in rows[1:] if edit.word(row, 4) != edit.word(at, 4))
-    edit.swap(at, other, 4)
-
-
-def pe_pseudo_relocation_of_another_place(edit: Editor) -> None:
-    at = _pseudo(edit)
-    edit.put(at + 4, edit.word(at + 4, 4) + 8, 4)
-
-
-def pe_pseudo_relocation_narrower(edit: Editor) -> None:
-    edit.put(_pseudo(edit) + 8, 32 if edit.word(_pseudo(edit) + 8, 4) == 64 else 16, 4)
-
-
-def _imports(edit: Editor) -> tuple[int, int]:
-    """Tables of names and of addresses of the first library with four imports."""
-    at = edit.rva(1)
-    while edit.word(at, 4):
-        if all(edit.word(edit.word(at, 4) + 8 * n) for n in range(4)):
-            return edit.word(at, 4), edit.word(at + 16, 4)
-        at += 20
-    raise AssertionError
-
-
-def pe_import_slots_exchanged(edit: Editor) -> None:
-    for table in _imports(edit):
-        edit.swap(table, table + 8)
-
-
-def pe_import_name_changed(edit: Editor) -> None:
-    at = bytes(edit.data).index(b"strlen\0", edit.sections[".idata"].offset)
-    edit.data[at : at + 6] = b"strlon"
-
-
-def pe_import_hint_changed(edit: Editor) -> None:
-    hint = edit.word(_imports(edit)[0])
-    edit.put(hint, edit.word(hint, 2) ^ 1, 2)
-
-
-def pe_unwinding_of_another_function(edit: Editor) -> None:
-    at = edit.rva(3)
-    rows = [at + 12 * n for n in range(6)]
-    other = next(row for row in rows[1:] if edit.word(row + 8, 4) != edit.word(at + 8, 4))
-    edit.swap(at + 8, other + 8, 4)
-
-
-def pe_unwinding_changed(edit: Editor) -> None:
-    at = edit.word(edit.rva(3) + 12 * 3 + 8, 4)
-    edit.put(at + 1, edit.word(at + 1, 1) + 1, 1)
-
-
-def pe_function_longer(edit: Editor) -> None:
-    at = edit.rva(3) + 4
-    edit.put(at, edit.word(at, 4) - 1, 4)
-
-
-def pe_thread_directory_moved(edit: Editor) -> None:
-    at = edit.directory(9)
-    edit.put_at(at, edit.rva(9) + 8, 4)
-
-
 BOTH: tuple[Callable[[Editor], None], ...] = (
     *(call_of_an_equal_looking_function, text_of_equal_length, texts_exchanged),
     *(reference_off_by_one, reference_into_padding, text_changed, jump_table_exchanged),
@@ -474,14 +306,5 @@ ELF: tuple[Callable[[Editor], None], ...] = (
     *(export_off_by_one, export_became_a_resolver, export_shorter, thread_data_changed),
     *(memory_used_alone, frame_shorter, frame_rule_changed, needed_library_changed, lazily_bound),
 )
-PE: tuple[Callable[[Editor], None], ...] = (
-    *(pe_entry, pe_pointers_exchanged, pe_callbacks_exchanged, pe_exports_exchanged),
-    *(pe_export_off_by_one, pe_rebasing_left_out, pe_rebasing_moved, pe_rebasing_of_half),
-    *(pe_resources_exchanged, pe_resource_changed, pe_code_that_can_be_written),
-    *(pe_data_that_runs, pe_no_nx, pe_pseudo_relocations_exchanged),
-    *(pe_pseudo_relocation_of_another_place, pe_pseudo_relocation_narrower),
-    *(pe_import_slots_exchanged, pe_import_name_changed, pe_import_hint_changed),
-    *(pe_unwinding_of_another_function, pe_unwinding_changed, pe_function_longer),
-    pe_thread_directory_moved,
-)
 ATTACKS = {"elf": BOTH + ELF, "pe": BOTH + PE}
+BY_NAME = {each.__name__: each for each in (*BOTH, *ELF, *PE)}

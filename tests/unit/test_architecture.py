@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2] / "verifier"
 LAYERS = (
     {"errors", "limits"},
     {"model", "__init__"},
-    {"wire", "kinds", "content", "process", "confine", "names", "beside"},
+    {"wire", "kinds", "content", "process", "confine", "names", "beside", "sequences"},
     {"signatures"},
     {"formats"},
     {"checks"},

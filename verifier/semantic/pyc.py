@@ -14,7 +14,7 @@ from verifier.formats import pyc
 from verifier.formats.base import text
 from verifier.model import Difference
 from verifier.semantic.marshal import Value, load
-from verifier.semantic.wording import listed, nature, quoted
+from verifier.semantic.wording import listed, lone, nature, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,12 +54,7 @@ def differences(shipped: Side, rebuilt: Side) -> Iterator[Difference]:
 def _lone(
     noun: str, verb: str, mine: AbstractSet[str], theirs: AbstractSet[str]
 ) -> Iterator[Difference]:
-    for change, which, names in (
-        ("added", "shipped", mine - theirs),
-        ("removed", "rebuilt", theirs - mine),
-    ):
-        for name in sorted(names)[:_SHOWN]:
-            yield Difference(f"{noun}-{change}", name, f"Only the {which} module {verb}.")
+    return lone(noun, f"Only the {{}} module {verb}.", mine, theirs, _SHOWN)
 
 
 def _codes(root: Value) -> dict[str, Value]:

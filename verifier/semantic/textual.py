@@ -6,11 +6,11 @@ the longest common order of them holds, and what lies between differs.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from verifier.semantic.wording import quoted
+from verifier.sequences import increasing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,28 +97,7 @@ def _anchors(mine: Sequence[str], theirs: Sequence[str]) -> list[tuple[int, int]
         for index, line in enumerate(mine)
         if counts[line] == 1 and line in place
     ]
-    return _increasing(pairs)
-
-
-def _increasing(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The longest subsequence whose second parts increase too."""
-    tails: list[int] = []
-    owners: list[int] = []
-    before: list[int] = []
-    for index, (_first, second) in enumerate(pairs):
-        slot = bisect_left(tails, second)
-        before.append(owners[slot - 1] if slot else -1)
-        if slot == len(tails):
-            tails.append(second)
-            owners.append(index)
-        else:
-            tails[slot], owners[slot] = second, index
-    result: list[tuple[int, int]] = []
-    index = owners[-1] if owners else -1
-    while index >= 0:
-        result.append(pairs[index])
-        index = before[index]
-    return result[::-1]
+    return increasing(pairs)
 
 
 def _common(one: Sequence[str], other: Sequence[str]) -> int:

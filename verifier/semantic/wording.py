@@ -6,9 +6,14 @@ For the order of a report alone. Every pattern is linear: no nested repeats.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from verifier.formats.base import text
+from verifier.model import Difference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Set as AbstractSet
 
 KEY: Final = "key or secret"
 ADDRESS: Final = "address"
@@ -81,3 +86,15 @@ def listed(names: list[str], most: int = 6) -> str:
     """`a, b, c and 5 more`."""
     head = ", ".join(names[:most])
     return f"{head} and {len(names) - most} more" if len(names) > most else head
+
+
+def lone(
+    noun: str, sentence: str, mine: AbstractSet[str], theirs: AbstractSet[str], most: int
+) -> Iterator[Difference]:
+    """What one side alone has, by name; `sentence` has a place for which side, `most` are told."""
+    for change, which, names in (
+        ("added", "shipped", mine - theirs),
+        ("removed", "rebuilt", theirs - mine),
+    ):
+        for name in sorted(names)[:most]:
+            yield Difference(f"{noun}-{change}", name, sentence.format(which))

@@ -50,7 +50,7 @@ def test_an_attack_is_seen(kind: str, name: str, turned: bool, bare: bool) -> No
     rebuilt, found = honest(kind, turned, bare)
     edit = of_rich(builds.KINDS[kind], turned=turned, bare=bare)
     before = bytes(edit.data)
-    getattr(attacks, name)(edit)
+    attacks.BY_NAME[name](edit)
     shipped = bytes(edit.data)
     assert shipped != before
     seen = explain(kind, memoryview(shipped), memoryview(rebuilt))

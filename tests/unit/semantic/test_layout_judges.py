@@ -36,7 +36,7 @@ class Case(NamedTuple):
 def _image(kind: str, *, turned: bool, bare: bool, attack: str = "") -> Assembled:
     edit = of_rich(builds.KINDS[kind], turned=turned, bare=bare)
     if attack:
-        getattr(attacks, attack)(edit)
+        attacks.BY_NAME[attack](edit)
     return assemble(LOADERS[kind](memoryview(bytes(edit.data))), decode)
 
 

@@ -30,7 +30,7 @@ Maps = list[Extent]
 def image(kind: str, *, turned: bool, attack: str = "") -> Assembled:
     edit = of_rich(builds.KINDS[kind], turned=turned, bare=True)
     if attack:
-        getattr(attacks, attack)(edit)
+        attacks.BY_NAME[attack](edit)
     return assemble(LOADERS[kind](memoryview(bytes(edit.data))), decode)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from verifier.model import Difference
-from verifier.semantic.wording import listed, quoted
+from verifier.semantic.wording import listed, lone, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,12 +75,7 @@ def _all(one: Assembly, other: Assembly) -> Iterator[Difference]:
 def _sets(
     noun: str, verb: str, mine: AbstractSet[str], theirs: AbstractSet[str]
 ) -> Iterator[Difference]:
-    for change, which, names in (
-        ("added", "shipped", mine - theirs),
-        ("removed", "rebuilt", theirs - mine),
-    ):
-        for name in sorted(names)[:_SHOWN]:
-            yield Difference(f"{noun}-{change}", name, f"Only the {which} assembly {verb}.")
+    return lone(noun, f"Only the {{}} assembly {verb}.", mine, theirs, _SHOWN)
 
 
 def _values(kind: str, mine: dict[str, str], theirs: dict[str, str]) -> Iterator[Difference]:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from verifier.content import Buffer
     from verifier.model import Difference, Place
-    from verifier.semantic.layout.assembled import Assembled
     from verifier.semantic.layout.stretches import Extent
 
 LOADERS = {"elf": elf.load, "pe": pe.load}
@@ -68,18 +67,16 @@ def explain(
         for data, ranges in ((rebuilt, mine), (shipped, theirs))
     ]
     one, other = images
-    if doubts := [doubt for image in images for doubt in image.doubts]:
-        finding = proof.check(one, other, ())
-        notes = [f"Layout equivalence was not decided: {doubts[0]}"]
-        if one.program.whole and other.program.whole:
-            return _compared(one, other, finding, notes)
-        return Explained(finding, (), tuple(notes))
+    doubts = [doubt for image in images for doubt in image.doubts]
+    notes = [f"Layout equivalence was not decided: {doubt}" for doubt in doubts[:1]]
+    if not (one.program.whole and other.program.whole):
+        return Explained(proof.check(one, other, ()), (), tuple(notes))
     match = Match(one, other)
     extents = match.run()
     finding = proof.check(one, other, extents)
     if finding.total:
         return Explained(finding, tuple(extents), tuple(_standing(finding)))
-    return _compared(one, other, finding, [], match)
+    return _compared(match, finding, notes)
 
 
 def _standing(finding: proof.Finding) -> list[str]:
@@ -92,16 +89,8 @@ def _standing(finding: proof.Finding) -> list[str]:
     return notes + [f"Assumed: {item}" for item in finding.assumptions]
 
 
-def _compared(
-    one: Assembled,
-    other: Assembled,
-    finding: proof.Finding,
-    notes: list[str],
-    match: Match | None = None,
-) -> Explained:
-    if match is None:
-        match = Match(one, other)
-        match.run()
+def _compared(match: Match, finding: proof.Finding, notes: list[str]) -> Explained:
+    one, other = match.one, match.other
     found = functions.compare(match)
     differences = story.functions(one, other, found)
     notes = [story.summary(other, found), *notes]

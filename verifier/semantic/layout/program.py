@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 FARTHEST = 1 << 61  # no image has addresses beyond; sums of two still fit 64 bits
 
 Ints = NDArray[np.int64]
-Bytes = NDArray[np.uint8]
 
 
 class Kind(IntEnum):
