@@ -18,7 +18,7 @@ from verifier.tree import told
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from verifier.model import Ref
+    from verifier.model import Cause, Inputs, Maker, Ref
     from verifier.pair import Pairing
     from verifier.pipeline import Show
     from verifier.tree import Node
@@ -39,6 +39,9 @@ class Origin(NamedTuple):
     source: dict[str, object] | None = None
     build: dict[str, object] | None = None
     problems: tuple[Problem, ...] = ()
+    inputs: Inputs | None = None
+    makers: tuple[Maker, ...] = ()
+    causes: tuple[Cause, ...] = ()
 
 
 def compare(
@@ -130,7 +133,8 @@ def _report(
     nodes: Sequence[Node], settled: Sequence[Member], settings: Settings, origin: Origin
 ) -> Report:
     members = _merged(settled, (each.frozen() for node in nodes for each in node.walk()))
-    verdict = worst([member.verdict for member in members])
+    faults = [Verdict.INCONCLUSIVE for _ in origin.problems]
+    verdict = worst([*(member.verdict for member in members), *faults])
     free = sum(patch.free_bytes for member in members for patch in member.patches)
     return Report(
         schema=SCHEMA,
@@ -145,6 +149,9 @@ def _report(
         build=origin.build,
         problems=origin.problems,
         waivers=settings.waivers,
+        inputs=origin.inputs,
+        makers=origin.makers,
+        causes=origin.causes,
     )
 
 
@@ -195,6 +202,7 @@ def summarise(
             f"Different: {len(found)} difference{'s' if len(found) != 1 else ''} in {things}{says}."
         )
     reasons = [problem.summary for member in worst_members for problem in member.problems]
+    reasons += [problem.summary for problem in problems]
     return f"Inconclusive: {reasons[0] if reasons else 'something could not be compared.'}"
 
 
