@@ -311,6 +311,7 @@ class Policy(NamedTuple):
     waivers: bool = True
     parameters: dict[str, dict[str, str]] = {}  # noqa: RUF012 - never changed
     tolerates: tuple[str, ...] = ()  # kinds of differences that do not fail a gate
+    unaccounted: str = "report"  # inputs of a build; or they make it inconclusive, or different
     reencode: int = 64 << 20  # payloads up to this many bytes are compressed again; 0 is never
 
 
@@ -337,7 +338,7 @@ class Settings(NamedTuple):
 class InputClass(NamedTuple):
     """How many files of one class a build read, and their bytes."""
 
-    name: str  # `source`, `produced`, `package`, `root`, `kernel`, `unaccounted`
+    name: str  # `source`, `produced`, `pinned`, `package`, `root`, `kernel`, `unaccounted`
     files: int
     size: int
 

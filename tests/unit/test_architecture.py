@@ -31,7 +31,7 @@ LAYERS = (
     {"spec"},
     {"source"},
     {"rebuild"},
-    {"witness"},
+    {"witness", "unaccounted"},
     {"verify"},
     {"report"},
     {"check"},

@@ -54,6 +54,7 @@ def load(path: Path) -> model.Spec:
         signers=tuple(_signer(table) for table in top.children("signers")),
         waivers=tuple(_waiver(table) for table in top.children("waivers")),
         databases=databases.read(top.children("databases")),
+        record=_record(top.child("inputs")),
     )
     top.finish()
     _check_together(spec, top)
@@ -265,6 +266,12 @@ def _policy(table: Table) -> str | Path:
     if not path.is_file():
         raise table.error("name", f"is {name!r}, neither standard nor strict nor a file")
     return path
+
+
+def _record(table: Table) -> bool:
+    record = table.get("record", bool, default=True)
+    table.finish()
+    return record
 
 
 def _signer(table: Table) -> model.Signer:

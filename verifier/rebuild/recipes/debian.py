@@ -48,6 +48,7 @@ class Debian(Recipe):
         # The signed index vouches for the .dsc; its uploader's key need not be here.
         unpack = ("dpkg-source", "--no-check", "-x", f"{sandbox.sources}/{self._dsc()}", directory)
         steps = [sandbox.run(Step("unpack", unpack, sandbox.tree))]
+        sandbox.audited(directory)
         log = sandbox.room.log
         date = ("dpkg-parsechangelog", "-S", "Timestamp")
         steps.append(sandbox.run(Step("changelog", date, directory)))
