@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from verifier.model import Difference, Member, Problem, Verdict
 
 if TYPE_CHECKING:
-    from verifier.model import Input, Inputs, Policy
+    from verifier.account import Input, Inputs
+    from verifier.model import Policy
 
 PLACE = "inputs of the build"
 

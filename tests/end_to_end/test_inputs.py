@@ -25,7 +25,7 @@ from verifier.spec import DebianArchive, load
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from verifier.model import Inputs
+    from verifier.account import Inputs
 
 READER = """
 #include <fcntl.h>
@@ -205,7 +205,9 @@ def test_a_file_swapped_between_review_and_build_is_named(place: Path) -> None:
     tree = place / "source"
     tree.mkdir()
     (tree / "good.h").write_text("int reviewed;\n")
-    (tree / "main.c").write_text('#include "good.h"\n#include "late.h"\nint main(void){return 0;}\n')
+    (tree / "main.c").write_text(
+        '#include "good.h"\n#include "late.h"\nint main(void){return 0;}\n'
+    )
     (place / "audit.toml").write_text(
         '[source]\nkind = "directory"\npath = "source"\n[build]\nrecipe = "command"\n'
         'steps = ["cc -c -o out main.c"]\noutputs = ["out"]\n'

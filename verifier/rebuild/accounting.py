@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from verifier import process
+from verifier.account import Inputs
 from verifier.errors import ToolError
-from verifier.model import Inputs
 from verifier.rebuild import inputs
 from verifier.rebuild.inputs.laid import pins
 from verifier.rebuild.inputs.packages import Packages

@@ -10,7 +10,7 @@ from verifier.errors import BuildError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from verifier.model import Inputs
+    from verifier.account import Inputs
 
 
 class FailedBuildError(BuildError):

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from verifier import limits
-from verifier.model import Input, InputClass, Inputs
+from verifier.account import Input, InputClass, Inputs
 from verifier.rebuild.inputs import classify, laid
 from verifier.rebuild.inputs.classify import Decision
 from verifier.rebuild.inputs.names import Audited, Elsewhere, Made, Odd, Pinned
