@@ -12,6 +12,7 @@ from verifier.account import Input, InputClass, Inputs
 from verifier.rebuild.inputs import classify, laid
 from verifier.rebuild.inputs.classify import Decision
 from verifier.rebuild.inputs.names import Audited, Elsewhere, Made, Odd, Pinned
+from verifier.rebuild.inputs.processes import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,10 +44,11 @@ def account(recorder: Recorder, sandbox: Sandbox, judge: Judge, method: str) -> 
     problems += _gaps(recorder, sandbox, altered)
     events = _events(recorder, altered)
     unaccounted = [
-        Input(use.path, each.reason, use.process.chain(), each.sha256, each.size)
+        Input(shown(use.path), each.reason, use.process.chain(), each.sha256, each.size)
         for use, each in decided
         if each.name == classify.UNACCOUNTED
     ]
+    unaccounted += _odd_links(recorder)
     classes, unread = _classes(decided), _unread(recorder)
     record = {
         "schema": SCHEMA,
@@ -111,6 +113,15 @@ def _laid(node: Audited | Pinned | Odd) -> tuple[str, str]:
             return classify.UNACCOUNTED, node.reason
 
 
+def _odd_links(recorder: Recorder) -> list[Input]:
+    """Laid links that are not the audited ones: whoever passes through them opens another file."""
+    return [
+        Input(shown(path), entry.reason, (), entry.sha256)
+        for path, entry in recorder.laid.links.items()
+        if isinstance(entry, Odd)
+    ]
+
+
 def _later(use: Use, recorder: Recorder) -> Made | None:
     """The maker of a file whose making the log shows a moment after its reading.
 
@@ -137,27 +148,27 @@ def _gaps(recorder: Recorder, sandbox: Sandbox, altered: list[Altered]) -> list[
         if recorder.steps and (unseen := recorder.unseen(host, inside)):
             found.append(
                 f"{len(unseen)} files below {inside} were made by nothing that was recorded, "
-                f"{unseen[0]} for one."
+                f"{shown(unseen[0])} for one."
             )
     if silent := [path for path, _, made in altered if made is None]:
         found.append(
             f"{len(silent)} audited files changed and nothing that was recorded wrote them, "
-            f"{silent[0]} for one."
+            f"{shown(silent[0])} for one."
         )
     return found
 
 
 def _events(recorder: Recorder, altered: list[Altered]) -> list[Input]:
     found = [
-        Input(each.path, each.reason, each.process.chain())
+        Input(shown(each.path), each.reason, each.process.chain())
         for each in recorder.replay.events.values()
     ]
-    for path, entry in recorder.laid.items():
+    for path, entry in (*recorder.laid.files.items(), *recorder.laid.links.items()):
         if isinstance(entry, Odd) and entry.reason == laid.SWAPPED:
-            found.append(Input(path, entry.reason, (), entry.sha256, entry.size))
+            found.append(Input(shown(path), entry.reason, (), entry.sha256, entry.size))
     for path, entry, made in altered:
         chain = made.process.chain() if made is not None else ()
-        found.append(Input(path, ALTERED, chain, entry.sha256, entry.size))
+        found.append(Input(shown(path), ALTERED, chain, entry.sha256, entry.size))
     return sorted(found)
 
 
@@ -173,8 +184,8 @@ def _classes(decided: Iterable[tuple[Use, Decision]]) -> tuple[InputClass, ...]:
 def _unread(recorder: Recorder) -> list[str]:
     """Names of audited files that nothing read while they were what the audit saw."""
     used = {use.node.name for use in recorder.replay.uses.values() if isinstance(use.node, Audited)}
-    names = {each.name for each in recorder.laid.values() if isinstance(each, Audited)}
-    return sorted(names - used)
+    names = {each.name for each in recorder.laid.files.values() if isinstance(each, Audited)}
+    return sorted(shown(name) for name in names - used)
 
 
 def _first(items: list[Input]) -> list[Input]:
@@ -193,7 +204,7 @@ def _listed(names: list[str]) -> tuple[str, ...]:
 
 
 def _told(use: Use, each: Decision) -> dict[str, Any]:
-    data: dict[str, Any] = {"path": use.path, "class": each.name, "reason": each.reason}
+    data: dict[str, Any] = {"path": shown(use.path), "class": each.name, "reason": each.reason}
     if each.package:
         data["package"] = each.package
     if each.sha256:

@@ -105,7 +105,8 @@ class Judge(NamedTuple):
             same = digests(host)[0] == wanted
         except OSError:
             same = False
-        if not same or self._owned(master, md5) is None:
+        shipped = self._owned(master, md5)
+        if not same or shipped is None or shipped.name != PACKAGE:
             return Decision(UNACCOUNTED, f"is no copy of {master}")
         return Decision(ROOT, f"a copy of {master}")
 

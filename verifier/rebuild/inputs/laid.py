@@ -19,7 +19,7 @@ from verifier.rebuild.inputs.names import Audited, Link, Odd, Pinned
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from verifier.rebuild.inputs.names import Entry, Names
+    from verifier.rebuild.inputs.names import Names
     from verifier.source import SourceFile
     from verifier.spec import Spec
 
@@ -36,7 +36,7 @@ class Pins(NamedTuple):
     pinned: frozenset[str]
     own: frozenset[str]  # names that the recipe itself writes
 
-    def judge(self, name: str, sha256: str, size: int) -> Entry:
+    def judge(self, name: str, sha256: str, size: int) -> Audited | Pinned | Odd:
         """What a file is that lies under a relative name."""
         known = self.audited.get(name)
         if known == sha256 or (known is None and sha256 in self.digests):
@@ -109,23 +109,30 @@ def digests(path: Path) -> tuple[str, str, int]:
     return sha256.hexdigest(), md5.hexdigest(), size
 
 
-def lay(known: Names, inside: str, top: Path, judge: Pins | None) -> list[tuple[str, Entry]]:
-    """Enter what lies below `top` under `inside`; None takes all files for audited as they are."""
-    laid: list[tuple[str, Entry]] = []
+class Laid(NamedTuple):
+    """What lay there when the build began, by path inside; nobody reads a link by itself."""
+
+    files: dict[str, Audited | Pinned | Odd]
+    links: dict[str, Audited | Pinned | Odd]
+
+
+def lay(known: Names, inside: str, top: Path, judge: Pins | None, laid: Laid) -> None:
+    """Enter what lies below `top` under `inside`; None takes all for audited as it is."""
     known.put(inside, {})
     for found in walk(top):
         path = f"{inside}/{found.name}"
         if found.directory:
             known.put(path, {})
-        elif found.target is not None:
+            continue
+        sha256 = found.sha256
+        if found.target is not None:
+            sha256 = hashlib.sha256(os.fsencode(found.target)).hexdigest()
+        entry: Audited | Pinned | Odd = Audited(found.name, sha256, found.size)
+        if judge is not None:
+            entry = judge.judge(found.name, sha256, found.size)
+        if found.target is not None:
             known.put(path, Link(found.target))
-            target = hashlib.sha256(os.fsencode(found.target)).hexdigest()
-            if judge is not None and judge.audited.get(found.name, target) != target:
-                laid.append((path, Odd(SWAPPED, target, 0)))
+            laid.links[path] = entry
         else:
-            entry: Entry = Audited(found.name, found.sha256, found.size)
-            if judge is not None:
-                entry = judge.judge(found.name, found.sha256, found.size)
             known.put(path, entry)
-            laid.append((path, entry))
-    return laid
+            laid.files[path] = entry

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+
+from verifier.formats.base import text
 
 TEXT = 200  # characters of a command
 CHAIN = 8  # commands of a chain; the middle of a longer one is left out
@@ -39,8 +42,12 @@ class Process:
         return tuple(found)
 
 
+def shown(name: str) -> str:
+    """A name of a file, or a command, as text that does nothing to a terminal or a page."""
+    return text(os.fsencode(name))
+
+
 def command(argv: tuple[str, ...], path: str) -> str:
     """A command as one line of bounded length."""
-    words = " ".join(argv) or path
-    words = " ".join(words.split())
+    words = shown(" ".join((" ".join(argv) or path).split()))
     return words if len(words) <= TEXT else words[: TEXT - 1] + "…"

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from verifier.rebuild.inputs.names import Entry
     from verifier.rebuild.sandbox.base import Sandbox
 
 METHOD = "strace around the sandbox, every process followed"
@@ -28,7 +27,7 @@ class Recorder:
         self.logs = logs
         self.pins = pins
         self.steps: list[str] = []
-        self.laid: dict[str, Entry] = {}
+        self.laid = laid.Laid({}, {})
         self.problems: list[str] = []
         self._replay: Replay | None = None
         self._number = 0
@@ -62,8 +61,7 @@ class Recorder:
         self._lay(inside, host, None)
 
     def _lay(self, inside: str, host: Path, pins: laid.Pins | None) -> None:
-        for path, entry in laid.lay(self.replay.names, inside, host, pins):
-            self.laid[path] = entry
+        laid.lay(self.replay.names, inside, host, pins, self.laid)
 
     def around(self, argv: Sequence[str]) -> tuple[str, ...]:
         """The command line of a step with its recorder."""
@@ -98,7 +96,7 @@ class Recorder:
     def altered(self, host: Path, inside: str) -> list[tuple[str, Audited, Made | None]]:
         """Audited files below `host` whose bytes are others now, and who wrote them, if seen."""
         found = []
-        for path, entry in self.laid.items():
+        for path, entry in self.laid.files.items():
             if not path.startswith(f"{inside}/") or not isinstance(entry, Audited):
                 continue
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ MARK = "verifier-step"  # the name ($0) of the shell that starts a step inside i
 _MARK_AT = 3
 _RANDOM = ("/dev/random", "/dev/urandom", "/dev/hwrng")
 _UNNAMED = Odd("run by a name in /proc that does not say which file it is", "", 0)
+_NAMELESS = re.compile(r"/memfd:.*|.*/#\d+", re.DOTALL)  # memfd_create, O_TMPFILE
 _SCRIPTS = 4  # interpreters that are scripts themselves
 
 
@@ -153,12 +155,12 @@ class _Step:
         if path is None:
             self._problem(f"A file that {process.text} opened was gone before it could be named.")
             path = self.names.resolve(_join(call.at or process.place.path, call.path))
-        if not path.startswith("/") or path.startswith("/memfd:"):
-            return  # a pipe or socket, or memory that the build filled itself
+        if not path.startswith("/") or (call.deleted and _NAMELESS.fullmatch(path)):
+            return  # a pipe or socket, or a file without a name that the build filled itself
         writes = call.name == "creat" or bool(flags & {"O_WRONLY", "O_RDWR"})
         node = self.names.get(path)
         if not writes:
-            if "O_DIRECTORY" not in flags and not (call.deleted and node is None):
+            if "O_DIRECTORY" not in flags:
                 self._read(process, path)
             return
         if _device(path):
