@@ -91,7 +91,10 @@ def fill(folder: Path) -> None:
 def files(made: rebuild.Build) -> dict[str, dict[str, Any]]:
     assert made.record is not None
     record = json.loads((made.output_dir / made.record["file"]).read_text())
-    return {item["path"]: item for item in record["files"]}
+    found = {item["path"]: item for item in record["files"]}
+    for item in found.values():
+        item["chain"] = record["commands"][item["by"]]
+    return found
 
 
 def inputs(made: rebuild.Build) -> Inputs:

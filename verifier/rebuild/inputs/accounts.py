@@ -50,12 +50,15 @@ def account(recorder: Recorder, sandbox: Sandbox, judge: Judge, method: str) -> 
     ]
     unaccounted += _odd_links(recorder)
     classes, unread = _classes(decided), _unread(recorder)
+    chains: dict[tuple[str, ...], int] = {}
+    files = [_told(use, each, chains) for use, each in decided]
     record = {
         "schema": SCHEMA,
         "method": method,
         "steps": recorder.steps,
         "classes": [each._asdict() for each in classes],
-        "files": [_told(use, each) for use, each in decided],
+        "commands": list(chains),
+        "files": files,
         "unread": unread,
         "events": [_plain(each) for each in events],
         "problems": problems,
@@ -203,13 +206,15 @@ def _listed(names: list[str]) -> tuple[str, ...]:
     return (*names[:most], f"… and {len(names) - most} more, in the whole record")
 
 
-def _told(use: Use, each: Decision) -> dict[str, Any]:
+def _told(use: Use, each: Decision, chains: dict[tuple[str, ...], int]) -> dict[str, Any]:
+    """One file of the record; chains are told once, and named by their place."""
     data: dict[str, Any] = {"path": shown(use.path), "class": each.name, "reason": each.reason}
     if each.package:
         data["package"] = each.package
     if each.sha256:
         data["sha256"] = each.sha256
-    return data | {"size": each.size, "reads": use.count, "chain": list(use.process.chain())}
+    by = chains.setdefault(use.process.chain(), len(chains))
+    return data | {"size": each.size, "reads": use.count, "by": by}
 
 
 def _plain(item: Input) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +12,9 @@ from verifier.rebuild.inputs.laid import STRANGE, SWAPPED, Pins
 from verifier.rebuild.inputs.names import Audited, Odd, Pinned
 from verifier.rebuild.inputs.packages import Packages
 from verifier.rebuild.inputs.view import View
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SHIPPED = b"as shipped"
 
@@ -53,8 +56,9 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "var/lib/dpkg/diversions").write_text(
         "/usr/bin/diverted\n/usr/bin/diverted.tool\nother\n"
     )
-    for name in ("bin/tool", "lib/x/lib.so", "bin/diverted.tool", "etc/tool.conf", "bin/gone",
-                 "usr/share/libc-bin/nsswitch.conf", "etc/nsswitch.conf", "bin/listed"):  # fmt: skip
+    names = ("bin/tool", "lib/x/lib.so", "bin/diverted.tool", "etc/tool.conf", "bin/gone")
+    names += ("usr/share/libc-bin/nsswitch.conf", "etc/nsswitch.conf", "bin/listed")
+    for name in names:
         (tmp_path / name).write_bytes(SHIPPED)
     (tmp_path / "bin/diverted").write_bytes(b"of other")
     for name in ("bin/changed", "etc/changed.conf", "etc/ld.so.cache", "var/lib/db/status",
