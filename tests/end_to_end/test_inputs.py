@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.end_to_end.sandboxes import build, open_place
+from tests.end_to_end.sandboxes import as_nobody, build, open_place
 from verifier import rebuild, source
 from verifier.rebuild import accounting
 from verifier.rebuild.inputs import strace
@@ -189,6 +192,34 @@ def test_names_move_and_what_is_known_of_them_moves_along(place: Path) -> None:
     assert inputs(made).unread == ()
 
 
+FLOW = """
+set -e
+cat one.c two.h | sed s/x/y/ >piped.c
+gcc -pipe -c -o out piped.c
+cc -c -o other.o other.c
+ar rc library.a other.o; ar r library.a out
+value=$(cat three); echo "$value" >said
+"""
+
+
+def test_the_audited_files_behind_each_product(place: Path) -> None:
+    tree = place / "source"
+    tree.mkdir()
+    (tree / "one.c").write_text('#include "two.h"\n#include "inner.h"\nint x;\n')
+    (tree / "other.c").write_text('#include "two.h"\n')
+    for name in ("two.h", "three", "inner.h", "never"):
+        (tree / name).write_text("int unused_;\n" if name.endswith(".h") else "text\n")
+    made = build(place, [FLOW], outputs="*", extra="")
+    assert made.record is not None
+    record = json.loads((made.output_dir / made.record["file"]).read_text())
+    origins = {Path(path).name: names for path, names in record["origins"].items()}
+    assert origins["out"] == ["inner.h", "one.c", "two.h"]
+    assert origins["other.o"] == ["other.c", "two.h"]
+    assert origins["library.a"] == ["inner.h", "one.c", "other.c", "two.h"]
+    assert origins["said"] == sorted({"three", *origins["said"]})
+    assert origins["never"] == ["never"]
+
+
 def test_a_download_is_an_event_that_names_the_address(place: Path) -> None:
     tree = place / "source"
     tree.mkdir()
@@ -332,3 +363,48 @@ def test_a_recording_that_is_missing_says_so(place: Path, monkeypatch: pytest.Mo
     assert made.record is None
     again = build(place, ["touch out"], extra="[inputs]\nrecord = false")
     assert again.inputs is None
+
+
+def test_a_recorded_build_dies_with_the_verifier(place: Path) -> None:
+    (place / "source").mkdir()
+    (place / "audit.toml").write_text(
+        '[source]\nkind = "directory"\npath = "source"\n[build]\nrecipe = "command"\n'
+        'steps = ["exec sleep 4321.25"]\noutputs = ["out"]\n'
+    )
+    argv = [sys.executable, "-m", "verifier", "rebuild", str(place / "audit.toml")]
+    argv += ["-o", str(place / "output")]
+    environment = {**os.environ, "VERIFIER_CACHE": str(place / "cache")}
+    verifier = subprocess.Popen(argv, env=environment, stderr=subprocess.DEVNULL)
+    await_sleepers(1)
+    verifier.kill()
+    verifier.wait()
+    await_sleepers(0)
+
+
+def await_sleepers(wanted: int) -> None:
+    for _ in range(300):
+        found = [command(path) for path in Path("/proc").glob("[0-9]*/cmdline")]
+        if found.count(b"sleep\x004321.25\x00") == wanted:
+            return
+        time.sleep(0.1)
+    raise AssertionError(wanted)
+
+
+def command(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # it has ended by now
+        return b""
+
+
+def test_a_user_records_too(place: Path) -> None:
+    (place / "source").mkdir()
+    (place / "source/main.c").write_text("int main(void) { return 0; }\n")
+    place.chmod(0o777)
+
+    def action() -> None:
+        made = build(place / "of-user", ["echo >out; cat out"])
+        assert files(made)["/build/source/out"]["class"] == "produced"
+        assert inputs(made).problems == ()
+
+    as_nobody(action)

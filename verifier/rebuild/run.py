@@ -78,7 +78,7 @@ def rebuild(
         accounting.begin(sandbox)
         outcome = recipe.build(sandbox)
         outputs = collect(room.tree, outcome.outputs, output_dir)
-        accounted = accounting.accounted(spec, sandbox, output_dir)
+        accounted = accounting.accounted(spec, sandbox, output_dir, outputs)
     return Build(
         recipe=spec.build.recipe,
         sandbox=sandbox.describe(),

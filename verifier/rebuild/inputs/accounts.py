@@ -15,7 +15,7 @@ from verifier.rebuild.inputs.names import Audited, Elsewhere, Made, Odd, Pinned
 from verifier.rebuild.inputs.processes import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from verifier.rebuild.inputs.classify import Judge
@@ -36,8 +36,10 @@ class Account(NamedTuple):
     record: dict[str, Any]
 
 
-def account(recorder: Recorder, sandbox: Sandbox, judge: Judge, method: str) -> Account:
-    """Sum up a build whose steps have all ended."""
+def account(
+    recorder: Recorder, sandbox: Sandbox, judge: Judge, method: str, products: Sequence[str] = ()
+) -> Account:
+    """Sum up a build whose steps have all ended; `products` are ends of names of files it made."""
     decided = [(use, each) for use in _uses(recorder) if (each := _decide(use, recorder, judge))]
     problems = [*recorder.problems, *recorder.replay.problems]
     altered = recorder.altered(sandbox.room.tree, sandbox.tree)
@@ -59,6 +61,7 @@ def account(recorder: Recorder, sandbox: Sandbox, judge: Judge, method: str) -> 
         "classes": [each._asdict() for each in classes],
         "commands": list(chains),
         "files": files,
+        "origins": _origins(recorder, sandbox, products),
         "unread": unread,
         "events": [_plain(each) for each in events],
         "problems": problems,
@@ -114,6 +117,19 @@ def _laid(node: Audited | Pinned | Odd) -> tuple[str, str]:
             return classify.PINNED, node.what
         case Odd():
             return classify.UNACCOUNTED, node.reason
+
+
+def _origins(recorder: Recorder, sandbox: Sandbox, products: Sequence[str]) -> dict[str, list[str]]:
+    """For each file whose name ends as one of the products, the audited files behind it."""
+    found: dict[str, list[str]] = {}
+    replay = recorder.replay
+    for name in laid.names(sandbox.room.tree):
+        path = f"{sandbox.tree}/{name}"
+        if path.endswith(tuple(f"/{each.lstrip('/')}" for each in products)):
+            names = replay.flow.origins(replay.names.get(path))
+            if names is not None:
+                found[shown(path)] = [shown(each) for each in names]
+    return found
 
 
 def _odd_links(recorder: Recorder) -> list[Input]:
