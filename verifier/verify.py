@@ -131,7 +131,7 @@ def _ended(spec: Spec, origin: run.Origin, error: VerifierError) -> run.Origin:
         kind = "source-unavailable"
     elif not isinstance(error, BuildError | ToolError):
         kind = "not-compared"
-    if isinstance(error, SourceDiffersError):
+    if isinstance(error, source.SourceDiffersError):
         kind = "source-differs-from-record"
         found = [Problem(kind, "source", text) for text in (str(error), *error.changes)]
         if error.source is not None:
