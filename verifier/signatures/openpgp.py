@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SIGNATURE: Final = "SIGNATURE"
-KEY: Final = "PUBLIC KEY BLOCK"
+KEYS: Final = (b"PUBLIC KEY BLOCK", b"ARMORED FILE")  # as gpg --enarmor calls them
 CLEAR: Final = b"-----BEGIN PGP SIGNED MESSAGE-----\n"
 _BLOCK = re.compile(
     rb"^-----BEGIN PGP ([A-Z ]+)-----[ \t]*\r?\n(.*?)^-----END PGP \1-----[ \t]*\r?$",
@@ -44,6 +44,7 @@ _WHY: Final = {
     "EXPSIG": "it has expired",
     "EXPKEYSIG": "its key has expired",
     "REVKEYSIG": "its key was revoked",
+    "KEYEXPIRED": "its key has expired",
     "NO_PUBKEY": "it is by none of the named keys",
     "NODATA": "it is no OpenPGP signature",
 }
@@ -69,7 +70,8 @@ def looks_signed(data: bytes) -> bool:
 
 def looks_key(data: bytes) -> bool:
     """Whether `data` holds OpenPGP public keys, armoured or not."""
-    return b"-----BEGIN PGP PUBLIC KEY BLOCK-----" in data or data[:1] in _bytes(_KEY_STARTS)
+    named = any(b"-----BEGIN PGP %b-----" % kind in data for kind in KEYS)
+    return named or data[:1] in _bytes(_KEY_STARTS)
 
 
 def _bytes(starts: frozenset[int]) -> frozenset[bytes]:
@@ -184,7 +186,7 @@ def dearmoured(key: bytes) -> bytes:
     """
     if key[:1] in _bytes(_KEY_STARTS):
         return key
-    blocks = [block for block in _BLOCK.finditer(key) if block[1] == KEY.encode()]
+    blocks = [block for block in _BLOCK.finditer(key) if block[1] in KEYS]
     found = b"".join(_decoded(block[2]) for block in blocks)
     if not found or found[0] not in _KEY_STARTS:
         raise SignatureError("A key file holds no OpenPGP public key.")
