@@ -32,6 +32,7 @@ COMMANDS = {
 }
 GROUPS = {
     "journal": "An append-only log of runs and attestations that nobody can change unseen.",
+    "cache": "What is kept between runs, and making room: list and prune it.",
     "source": "The record of an audit: each path that reviewers saw, signed, and held against "
     "a tree.",
     "rules": "What may vary, and why: list, show and check the rules.",

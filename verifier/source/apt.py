@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from verifier import limits, process
 from verifier.errors import SourceError
+from verifier.source.cache import hold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -166,6 +167,7 @@ class Apt:
 
     def _update(self) -> None:
         """Fetch the indexes when they are missing or a day old."""
+        hold(self.directory)
         stamp = self.directory / "updated"
         with self.cache.lock(f"apt-{self.key}"):
             if stamp.exists() and time.time() - stamp.stat().st_mtime < LISTS_SECONDS:

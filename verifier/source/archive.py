@@ -14,7 +14,7 @@ from verifier import limits
 from verifier.errors import SourceError
 from verifier.source import signed
 from verifier.source.base import Pin, Source
-from verifier.source.cache import publish
+from verifier.source.cache import hold, publish, release, take_away
 from verifier.source.extract import extract
 from verifier.source.tree import content_swhid, scan
 
@@ -45,7 +45,7 @@ def obtain(
     pins = [Pin("sha256", spec.sha256, f"of the archive {_name(spec.location)}")]
     pins += [_signed(each, file, spec, cache, notify) for each in signatures]
     final = cache.under("sources", "trees") / spec.sha256
-    if not final.is_dir():
+    if not hold(final):
         notify(f"extracting {spec.location}")
         with cache.scratch() as scratch:
             made = scratch / "entry"
@@ -94,7 +94,9 @@ def _top(tree: Path) -> Path:
 def _fetch(spec: ArchiveSource, cache: Cache, notify: Callable[[str], None]) -> Path:
     """A copy of the archive in the cache, so that what was checked is what is extracted."""
     kept = cache.under("sources", "archives") / spec.sha256
-    if not kept.exists():
+    if hold(kept) and _digest(kept) != spec.sha256:
+        _discard(kept, cache, notify)
+    if not hold(kept):
         with cache.scratch() as scratch:
             made = scratch / "archive"
             if re.match("https?://", spec.location):
@@ -108,9 +110,22 @@ def _fetch(spec: ArchiveSource, cache: Cache, notify: Callable[[str], None]) -> 
     return kept
 
 
-def _check(path: Path, spec: ArchiveSource) -> None:
+def _discard(kept: Path, cache: Cache, notify: Callable[[str], None]) -> None:
+    """A damaged copy is fetched again; SourceError while another run uses it."""
+    notify(f"the cached copy {kept} is damaged; fetching it again")
+    release(kept)
+    with cache.scratch() as scratch:
+        if not take_away(kept, scratch / "damaged"):
+            raise SourceError(f"The cached copy {kept} is damaged and in use; retry later.")
+
+
+def _digest(path: Path) -> str:
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check(path: Path, spec: ArchiveSource) -> None:
+    found = _digest(path)
     if found != spec.sha256:
         raise SourceError(f"{spec.location} has SHA-256 {found}, but source.sha256 pins another.")
 

@@ -10,7 +10,7 @@ from verifier.errors import SourceError
 from verifier.source import signed
 from verifier.source.apt import Apt, stanzas
 from verifier.source.base import Pin, Source, SourceFile
-from verifier.source.cache import publish
+from verifier.source.cache import hold, publish
 from verifier.source.tree import content_swhid, scan
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def obtain(
     if len(dsc) != 1 or any("/" in name for name in expected):
         raise SourceError(f"The index entry of {spec.package} {spec.version} names no single .dsc.")
     final = cache.under("sources", "debian") / f"{spec.package}-{expected[dsc[0]]}"
-    if not final.is_dir():
+    if not hold(final):
         with cache.scratch() as scratch:
             made = scratch / "source"
             made.mkdir(mode=0o755)

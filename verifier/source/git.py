@@ -10,7 +10,7 @@ from verifier import limits, process
 from verifier.errors import SourceError
 from verifier.source import gitobject, signed
 from verifier.source.base import Pin, Source
-from verifier.source.cache import publish
+from verifier.source.cache import hold, publish
 from verifier.source.extract import extract
 from verifier.source.swhid import object_id, swhid
 from verifier.source.tree import scan
@@ -66,7 +66,7 @@ def obtain(
         commit = _object(repository, "commit", spec.commit, spec)
         tag = _tag(spec, repository, notify) if spec.tag else b""
         tree_id = commit.split(b"\n", 1)[0].removeprefix(b"tree ").decode("latin-1")
-        if not final.is_dir():
+        if not hold(final):
             _lay_out(spec, repository, cache, final)
     tree = scan(final, _algorithm(spec))
     if tree.object_id != tree_id:
@@ -138,6 +138,7 @@ def _fetch(spec: GitSource, repository: Path, notify: Callable[[str], None]) -> 
     if not repository.is_dir():
         _git(None, "init", "--quiet", "--bare", "--template=",
              f"--object-format={_algorithm(spec)}", str(repository))  # fmt: skip
+    hold(repository)
     (repository / "info").mkdir(exist_ok=True)
     (repository / "info" / "attributes").write_text(ATTRIBUTES)
     if _has(repository, spec.commit):
