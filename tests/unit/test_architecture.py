@@ -34,7 +34,7 @@ LAYERS = (
     {"source"},
     {"rebuild"},
     {"witness"},
-    {"verify"},
+    {"verify", "init"},
     {"report"},
     {"check"},
     {"attest"},

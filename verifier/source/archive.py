@@ -51,9 +51,9 @@ def obtain(
             made = scratch / "entry"
             (made / "tree").mkdir(mode=0o755, parents=True)
             extract(file, made / "tree")
-            (made / "digest").write_text(scan(_top(made / "tree")).digest)
+            (made / "digest").write_text(scan(top(made / "tree")).digest)
             publish(made, final)
-    root = _top(final / "tree")
+    root = top(final / "tree")
     tree = scan(root)
     if tree.digest != (final / "digest").read_text():
         raise SourceError(f"The cached tree {final} was changed; remove it and retry.")
@@ -85,7 +85,8 @@ def _signed(
         return signed.check(asked, made.read_bytes(), file, _name(spec.location))
 
 
-def _top(tree: Path) -> Path:
+def top(tree: Path) -> Path:
+    """The lone directory of an extracted archive, else the place itself."""
     entries = list(tree.iterdir())
     lone = len(entries) == 1 and entries[0].is_dir() and not entries[0].is_symlink()
     return entries[0] if lone else tree

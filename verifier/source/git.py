@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, NamedTuple
 
 from verifier import limits, process
-from verifier.errors import SourceError
+from verifier.errors import SourceError, ToolError
 from verifier.source import gitobject, signed
 from verifier.source.base import Pin, Source
 from verifier.source.cache import hold, publish
@@ -89,6 +90,28 @@ def obtain(
         pins=tuple(pins),
         entries=tree.entries,
     )
+
+
+class Head(NamedTuple):
+    """What a checkout stands at; `algorithm` is that of its ids."""
+
+    commit: str
+    tree: str
+    algorithm: str
+
+
+def head(checkout: Path) -> Head | None:
+    """The commit that a checkout is at; None where it is none, or git is missing."""
+    place = checkout / ".git"
+    if not place.is_dir():
+        return None
+    try:
+        commit, tree = _git(place, "rev-parse", "HEAD", "HEAD^{tree}").decode().split()
+    except (SourceError, ToolError, ValueError):
+        return None
+    if not re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", commit):
+        return None
+    return Head(commit, tree, "sha256" if len(commit) == 64 else "sha1")
 
 
 def _algorithm(spec: GitSource) -> str:
