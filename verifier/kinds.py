@@ -141,6 +141,7 @@ PROBLEMS: dict[str, str] = {
     "limit": "It asks for more than the limits allow, or was refused as unsafe.",
     "not-compared": "The run ended before it was compared.",
     "proof-failed": "The patches did not produce the shipped bytes.",
+    "source-differs-from-record": "The source is not what the record of its audit says.",
     "source-unavailable": "The audited source or the shipped artifact could not be had.",
     "timeout": "Work on it was stopped after its time.",
     "unmatched": "An artifact of the specification matched no file.",

@@ -79,7 +79,7 @@ def verify(
     except UsageError:
         raise
     except VerifierError as error:
-        return run.ended(_ended(origin, error), settings)
+        return run.ended(_ended(spec, origin, error), settings)
 
 
 def settings_of(spec: Spec, options: Options) -> Settings:
@@ -128,13 +128,19 @@ def _stage(artifacts: tuple[Artifact, ...], output: Path) -> Pairing:
     return Pairing(tuple(pairs), ())
 
 
-def _ended(origin: run.Origin, error: VerifierError) -> run.Origin:
+def _ended(spec: Spec, origin: run.Origin, error: VerifierError) -> run.Origin:
     """The origin of a run that ended early, with the reason and the end of the log."""
     kind = "build-failed"
     if isinstance(error, SourceError):
         kind = "source-unavailable"
     elif not isinstance(error, BuildError | ToolError):
         kind = "not-compared"
+    if isinstance(error, source.SourceDiffersError):
+        kind = "source-differs-from-record"
+        found = [Problem(kind, "source", text) for text in (str(error), *error.changes)]
+        if error.source is not None:
+            origin = origin._replace(source=_source(spec, error.source))
+        return origin._replace(problems=(*origin.problems, *found))
     if isinstance(error, FailedBuildError):
         tail = error.log_tail[-LOG_TAIL:]
         log = str(error.log) if error.log else None

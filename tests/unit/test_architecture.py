@@ -34,7 +34,7 @@ LAYERS = (
     {"source"},
     {"rebuild"},
     {"witness", "unaccounted"},
-    {"verify"},
+    {"verify", "init"},
     {"report"},
     {"check"},
     {"attest"},
@@ -44,6 +44,7 @@ LAYERS = (
 ALLOWED_UP = {
     ("formats", "unpack"),  # role formats read payloads
     ("checks", "unpack"),  # stream checks ask the encoders
+    ("source", "attest"),  # a record of an audit is signed as attestations are
 }
 
 

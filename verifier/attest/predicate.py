@@ -32,7 +32,7 @@ def predicate(
             "tools": report["tool_versions"],
         },
         "source": _source(source, basis.source),
-        "record": {"sha256": sha256(basis.record)} if basis.record is not None else None,
+        "record": _record(source, basis.record),
         "artifacts": _artifacts(report, laid_out),
         "report": {"sha256": sha256(basis.report)},
         "proof": None
@@ -65,6 +65,18 @@ def _source(source: dict[str, Any], stated: str) -> dict[str, str] | None:
         kept |= {"kind": "stated", "digest": stated}
     spec = {"spec": str(source.get("spec", "")), "specSha256": str(source.get("spec_sha256", ""))}
     return kept | spec
+
+
+def _record(source: dict[str, Any], given: bytes | None) -> dict[str, str] | None:
+    """The audit record against which the source was held, or the one that is given."""
+    held = source.get("record")
+    told = held.get("sha256") if isinstance(held, dict) else None
+    own = sha256(given) if given is not None else told
+    if own is None:
+        return None
+    if not isinstance(own, str) or (told is not None and told != own):
+        raise UsageError(f"The source was held against the record {told}, which is not --record.")
+    return {"sha256": own}
 
 
 def _artifacts(

@@ -43,7 +43,7 @@ class Accounted(NamedTuple):
 
 def recorder(spec: Spec, source: Source, own: frozenset[str], work: Path) -> inputs.Recorder | None:
     """A recorder for the build; None where none is wanted, or strace is missing."""
-    if not spec.record or not _has_strace():
+    if not spec.records_inputs or not _has_strace():
         return None
     return inputs.Recorder(work / "record", pins(source.files, spec, own))
 
@@ -58,7 +58,7 @@ def accounted(
     spec: Spec, sandbox: Sandbox, output_dir: Path, outputs: Sequence[Output]
 ) -> Accounted:
     """Sum up after the last step, and write the whole record beside the log."""
-    if not spec.record:
+    if not spec.records_inputs:
         return Accounted(None)
     recorded, view = sandbox.room.recorder, sandbox.view()
     if recorded is None:

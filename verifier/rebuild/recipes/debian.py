@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from verifier.rebuild.recipes.base import Outcome, Recipe, clock_variables, epoch
 from verifier.rebuild.sandbox import Step
+from verifier.source import record
+from verifier.source.tree import scan
 from verifier.spec import DebianBuild, DebianSource
 
 if TYPE_CHECKING:
@@ -49,6 +51,9 @@ class Debian(Recipe):
         unpack = ("dpkg-source", "--no-check", "-x", f"{sandbox.sources}/{self._dsc()}", directory)
         steps = [sandbox.run(Step("unpack", unpack, sandbox.tree))]
         sandbox.audited(directory)
+        if (seen := self.job.source.record) is not None:
+            tree = scan(sandbox.room.tree / self._directory())
+            record.hold(seen, tree.entries, tree.swhid, self.job.source)
         log = sandbox.room.log
         date = ("dpkg-parsechangelog", "-S", "Timestamp")
         steps.append(sandbox.run(Step("changelog", date, directory)))
