@@ -17,9 +17,11 @@ import pytest
 
 from tests.end_to_end.sandboxes import as_nobody, build, open_place
 from verifier import rebuild, source
+from verifier.errors import SourceError
 from verifier.rebuild import accounting
 from verifier.rebuild.inputs import strace
 from verifier.rebuild.inputs.processes import shown
+from verifier.rebuild.recipes import command
 from verifier.rebuild.recipes.command import Command
 from verifier.rebuild.root import Root, base_root, digest
 from verifier.source import Cache
@@ -239,7 +241,9 @@ def test_a_download_is_an_event_that_names_the_address(place: Path) -> None:
     assert event.chain[-1] == "/usr/bin/python3 fetch.py"
 
 
-def test_a_file_swapped_between_review_and_build_is_named(place: Path) -> None:
+def test_a_file_swapped_between_review_and_build_is_named(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tree = place / "source"
     tree.mkdir()
     (tree / "good.h").write_text("int reviewed;\n")
@@ -254,6 +258,14 @@ def test_a_file_swapped_between_review_and_build_is_named(place: Path) -> None:
     audited = source.obtain(spec, Cache.open(place / "cache"))
     (tree / "good.h").write_text("int swapped;\n")
     (tree / "late.h").write_text("int slipped_in;\n")
+    with pytest.raises(SourceError, match=r"changed .* in good\.h, late\.h; nothing was built"):
+        rebuild.rebuild(spec, audited, Cache.open(place / "cache"), place / "none")
+
+    # What a copy does not notice, because it is made in another way, the recorder does.
+    def copy(source: source.Source, into: Path) -> None:
+        shutil.copytree(source.path, into, symlinks=True, dirs_exist_ok=True)
+
+    monkeypatch.setattr(command, "copy_tree", copy)
     made = rebuild.rebuild(spec, audited, Cache.open(place / "cache"), place / "output")
     named = {item.path: item.reason for item in inputs(made).unaccounted}
     assert "changed between the audit and the build" in named["/build/source/good.h"]
@@ -383,14 +395,14 @@ def test_a_recorded_build_dies_with_the_verifier(place: Path) -> None:
 
 def await_sleepers(wanted: int) -> None:
     for _ in range(300):
-        found = [command(path) for path in Path("/proc").glob("[0-9]*/cmdline")]
+        found = [command_of(path) for path in Path("/proc").glob("[0-9]*/cmdline")]
         if found.count(b"sleep\x004321.25\x00") == wanted:
             return
         time.sleep(0.1)
     raise AssertionError(wanted)
 
 
-def command(path: Path) -> bytes:
+def command_of(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError:  # it has ended by now
