@@ -1,0 +1,126 @@
+"""Recordings with holes: each is told, and none passes for a whole one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.end_to_end.sandboxes import build, open_place
+from verifier import limits
+from verifier.rebuild import FailedBuildError, accounting
+from verifier.rebuild.inputs import strace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from verifier.account import Inputs
+    from verifier.rebuild.inputs.strace import Line
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    with open_place() as path:
+        (path / "source").mkdir()
+        (path / "source/audited").write_text("as it was\n")
+        yield path
+
+
+def without(monkeypatch: pytest.MonkeyPatch, *words: str) -> None:
+    """Take every line that holds all of `words` out of recordings."""
+    true = strace.lines
+
+    def holed(directory: Path) -> list[Line]:
+        found = true(directory)
+        return [line for line in found if not all(word in line.text for word in words)]
+
+    monkeypatch.setattr(strace, "lines", holed)
+
+
+def inputs(place: Path, step: str) -> Inputs:
+    made = build(place, [step])
+    assert made.inputs is not None
+    return made.inputs
+
+
+STEP = "echo x >made; cat made; cat audited; echo y >>audited; touch out"
+
+
+def test_the_same_build_without_a_hole(place: Path) -> None:
+    found = inputs(place, STEP)
+    assert (found.unaccounted, found.problems) == ((), ())
+
+
+def test_a_file_that_was_made_unseen_is_unaccounted_and_a_gap(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without(monkeypatch, "made", "O_WRONLY")
+    found = inputs(place, STEP)
+    (item,) = found.unaccounted
+    assert (item.path, item.reason) == (
+        "/build/source/made",
+        "nothing that was recorded had made it",
+    )
+    assert item.chain[-1] == "cat made"
+    assert "1 files below /build/source were made by nothing" in found.problems[0]
+
+
+def test_an_audited_file_that_changed_unseen_is_a_gap(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without(monkeypatch, "audited", "O_APPEND")
+    found = inputs(place, STEP)
+    assert "1 audited files changed and nothing that was recorded wrote them" in found.problems[0]
+    assert found.events[0].path == "/build/source/audited"
+
+
+def test_a_write_through_a_second_name_is_a_gap_too(place: Path) -> None:
+    found = inputs(place, "ln audited twin; echo y >>twin; cat audited >out")
+    assert "audited files changed" in found.problems[0]
+
+
+def test_a_process_whose_birth_was_not_seen_is_a_gap(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without(monkeypatch, "fork(")
+    without(monkeypatch, "clone(")
+    assert any("has no known parent" in text for text in inputs(place, STEP).problems)
+
+
+def test_an_unreadable_recording_is_a_gap(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lines(directory: Path) -> list[Line]:
+        raise strace.LimitError(f"{directory.name} is too large")
+
+    monkeypatch.setattr(strace, "lines", lines)
+    assert "cannot be read" in inputs(place, STEP).problems[0]
+
+
+def test_a_recording_past_its_limit_stops_the_build(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "RECORD_BYTES", 1 << 16)
+    with pytest.raises(FailedBuildError, match="the record of its inputs passed 65536 bytes"):
+        build(place, ["while :; do cat audited >out; done"])
+
+
+def test_where_nothing_may_be_traced_the_message_says_what_to_do(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strace, "TRACED", ("no-such-call",))
+    true = strace.around
+    monkeypatch.setattr(
+        strace, "around", lambda *each: tuple(a.replace("?no", "no") for a in true(*each))
+    )
+    with pytest.raises(FailedBuildError, match=r"could not be recorded: strace: .*inputs\.record"):
+        build(place, ["touch out"])
+
+
+def test_a_sandbox_that_cannot_be_recorded_is_never_complete(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("verifier.rebuild.sandbox.bubblewrap.Bubblewrap.view", lambda _self: None)
+    found = inputs(place, "touch out")
+    assert (found.method, found.classes) == ("none", ())
+    assert "the sandbox bubblewrap has no recorder" in found.problems[0]
+    assert accounting.RECORD_NAME
