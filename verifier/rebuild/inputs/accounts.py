@@ -40,6 +40,7 @@ def account(
     recorder: Recorder, sandbox: Sandbox, judge: Judge, method: str, products: Sequence[str] = ()
 ) -> Account:
     """Sum up a build whose steps have all ended; `products` are ends of names of files it made."""
+    judge.packages.look_up(use.path for use in recorder.replay.uses.values() if use.node is None)
     decided = [(use, each) for use in _uses(recorder) if (each := _decide(use, recorder, judge))]
     problems = [*recorder.problems, *recorder.replay.problems]
     altered = recorder.altered(sandbox.room.tree, sandbox.tree)
