@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from verifier.errors import BuildError
@@ -64,7 +64,11 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One finished rebuild. `root_digest` is None where the host's own tools built."""
+    """One finished rebuild. `root_digest` is None where the host's own tools built.
+
+    `clock` is the moment to which the sandbox's clock was set; `conditions` what a step met, where
+    that was asked for.
+    """
 
     recipe: str
     sandbox: dict[str, Any]
@@ -76,6 +80,7 @@ class Build:
     log: Path
     clock: str | None
     seconds: float
+    conditions: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionaries, lists, texts and numbers."""

@@ -179,11 +179,28 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Conditions:
+    """What no specification sets: `diagnose` holds these still, or varies one of them.
+
+    `wrap` stands before each step's command (setarch, taskset). `files` are laid beside the
+    sources, `environment` may name them by "{sources}". `reversed_listing` puts the tree where
+    directories list their entries in another order. `probe` asks what a step really meets.
+    """
+
+    wrap: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    files: Path | None = None
+    reversed_listing: bool = False
+    probe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Sandbox:
     """The place where steps run.
 
     `root` is "host-tools" or "debian:SUITE". `build_path` None leaves it to the recipe.
-    `clock` is None for the real one, "changelog", or an aware date-time.
+    `clock` is None for the real one, "changelog", "epoch" (SOURCE_DATE_EPOCH), or an aware
+    date-time. `conditions` are what `diagnose` holds or varies.
     """
 
     kind: str = "bubblewrap"
@@ -198,6 +215,7 @@ class Sandbox:
     processors: int = 1
     clock: str | dt.datetime | None = None
     limits: Limits = field(default_factory=Limits)
+    conditions: Conditions = field(default_factory=Conditions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from verifier import process
@@ -42,12 +42,17 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command; `directory` is a path as the sandbox shows it."""
+    """One command; `directory` is a path as the sandbox shows it.
+
+    `held` steps meet the settings' `conditions`; a step that unpacks does not, since a clock that
+    is held would make some unpacked files older than others.
+    """
 
     name: str
     argv: tuple[str, ...]
     directory: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    held: bool = True
 
 
 class Sandbox(abc.ABC):
@@ -92,6 +97,7 @@ class Sandbox(abc.ABC):
             ToolError: a program of the sandbox itself is missing.
         """
         room, caps = self.room, self.room.settings.limits
+        step = self._held(step)
         room.log.begin(step.name)
         start = room.log.size
         fds: list[int] = []
@@ -117,6 +123,18 @@ class Sandbox(abc.ABC):
             sentence = _sentence(step, stopped, done.status, caps, room.log.since(start))
             raise FailedBuildError(sentence, room.log.tail(), room.log.path)
         return StepRecord(step.name, step.argv, round(done.seconds, 3), done.status)
+
+    def _held(self, step: Step) -> Step:
+        """The step under the settings' conditions; the step's own variables win."""
+        conditions = self.room.settings.conditions
+        if not step.held:
+            return step
+        extra = {
+            name: value.replace("{sources}", self.sources) for name, value in conditions.environment
+        }
+        return replace(
+            step, argv=(*conditions.wrap, *step.argv), environment={**extra, **step.environment}
+        )
 
     def launch_environment(self, step: Step) -> dict[str, str]:
         """The environment of the launched command itself; sandboxes set the step's inside."""
