@@ -34,6 +34,7 @@ LAYERS = (
     {"source"},
     {"rebuild"},
     {"witness"},
+    {"diagnose"},
     {"verify"},
     {"report"},
     {"check"},

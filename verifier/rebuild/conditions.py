@@ -25,13 +25,15 @@ if TYPE_CHECKING:
     from verifier.rebuild.model import StepRecord
     from verifier.rebuild.sandbox.base import Room, Sandbox
 
+SHARED = Path("/dev/shm")  # noqa: S108 - used with names of our own
+FOLDER = "conditions"  # beside the sources: the clock, and a locale
 _MARK = "@condition"
 _MOMENT = dt.datetime(2001, 2, 3, 4, 5, 6, tzinfo=dt.UTC)
 # Names enough that two orders of a directory are the same by chance once in millions.
 PROBE = f"""
 say() {{ name=$1; shift; echo "{_MARK} $name $*"; }}
 say path "$(pwd -P)"
-say time "$(date -u +%Y-%m-%dT%H)"
+say time "$(($(date +%s) / 3600))"
 say zone "$(date +%z)"
 say locale "$(printf 't\\nz\\n' | sort | head -n 1)" "$LC_ALL"
 say umask "$(umask)"
@@ -43,7 +45,7 @@ say order $(ls -f .probe | grep -v '[.]')
 rm -r .probe
 say environment "$TERM $CI $EDITOR"
 say kernel "$(uname -r)"
-say addresses "$(cat /proc/self/personality 2>/dev/null)"
+say addresses "$((0x0$(cat /proc/self/personality 2>/dev/null) & 0x40000))"
 """
 
 
@@ -65,6 +67,15 @@ def check_clock(sandbox: Sandbox) -> StepRecord:
     return record
 
 
+def lay_clock(sources: Path, start: dt.datetime) -> None:
+    """Let the clock begin at `start`, now: as an offset, which no time zone shifts."""
+    folder = sources / FOLDER
+    folder.mkdir(mode=0o755, exist_ok=True)
+    offset = (start - dt.datetime.now(dt.UTC)).total_seconds()
+    (folder / "clock").write_text(f"{offset:+.3f}s\n")
+    (folder / "clock").chmod(0o644)
+
+
 def ask(sandbox: Sandbox) -> tuple[StepRecord, dict[str, str]]:
     """What a step in the tree meets, by the names of `PROBE`."""
     start = sandbox.room.log.size
@@ -74,6 +85,12 @@ def ask(sandbox: Sandbox) -> tuple[StepRecord, dict[str, str]]:
     return record, {name: text.strip() for name, text in found}
 
 
+def check_listing() -> None:
+    """Refuse where no tmpfs is at hand; BuildError says so."""
+    if not _is_tmpfs(SHARED):
+        raise BuildError(f"{SHARED} is no tmpfs: the order of directories cannot be varied here.")
+
+
 @contextmanager
 def other_listing() -> Iterator[Path]:
     """A new directory on a tmpfs, which lists by age where other file systems list by hashes.
@@ -81,10 +98,8 @@ def other_listing() -> Iterator[Path]:
     Raises:
         BuildError: this machine has none that everyone may write to.
     """
-    base = Path("/dev/shm")  # noqa: S108 - of a name of our own
-    if not _is_tmpfs(base):
-        raise BuildError(f"{base} is no tmpfs: the order of directories cannot be varied here.")
-    directory = Path(tempfile.mkdtemp(prefix="verifier-", dir=base))
+    check_listing()
+    directory = Path(tempfile.mkdtemp(prefix="verifier-", dir=SHARED))
     directory.chmod(0o711)
     try:
         yield directory

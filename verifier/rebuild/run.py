@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from verifier.errors import BuildError
 from verifier.rebuild import environment
-from verifier.rebuild.conditions import ask, check_clock, lay_reversed, other_listing
+from verifier.rebuild.conditions import ask, check_clock, lay_clock, lay_reversed, other_listing
 from verifier.rebuild.log import Log
 from verifier.rebuild.model import Build, Environment
 from verifier.rebuild.outputs import collect
@@ -79,6 +79,8 @@ def rebuild(
         recipe.lay(room)
         if conditions.files is not None:
             shutil.copytree(conditions.files, room.sources / conditions.files.name)
+        if conditions.start is not None:
+            lay_clock(room.sources, conditions.start)
         if conditions.reversed_listing:
             room = _relisted(room, places)
         if spec.sandbox.kind != "host":

@@ -184,13 +184,16 @@ class Conditions:
 
     `wrap` stands before each step's command (setarch, taskset). `files` are laid beside the
     sources, `environment` may name them by "{sources}". `reversed_listing` puts the tree where
-    directories list their entries in another order. `probe` asks what a step really meets.
+    directories list their entries in another order. `start` is the time at which the first step
+    begins, written as an offset into the file `clock` among the sources' conditions. `probe` asks
+    what a step really meets.
     """
 
     wrap: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
     files: Path | None = None
     reversed_listing: bool = False
+    start: dt.datetime | None = None
     probe: bool = False
 
 
@@ -257,7 +260,10 @@ class Waiver:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One audit. `policy` is "standard", "strict", or the path of a policy file."""
+    """One audit. `policy` is "standard", "strict", or the path of a policy file.
+
+    `rebuilds` is how many builds in all; None builds twice where the first is not identical.
+    """
 
     path: Path
     sha256: str
@@ -270,3 +276,4 @@ class Spec:
     signers: tuple[Signer, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     databases: tuple[Database, ...] = ()
+    rebuilds: int | None = None
