@@ -20,6 +20,7 @@ LAYERS = (
     {"unpack"},
     {"sigdb"},
     {"semantic"},
+    {"makers"},
     {"ruleset", "align"},
     {"policy", "settle", "settle_stream", "describe", "lint"},
     {"compare", "meaning", "release", "images"},

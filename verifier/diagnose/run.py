@@ -201,7 +201,11 @@ def _doubts(bench: _Bench, held: Held, found: list[Tried]) -> list[Tried]:
     zone, clock = by_name.get("time zone"), by_name.get("time")
     if held.clock != "still" or zone is None or clock is None:
         return found
-    if not (doubtful := within(zone.moved, clock.moved)):
+    timed = within(zone.moved, clock.moved)
+    members = {each.member for each in timed}
+    # A text of the other build has no place of its own: it goes with those of its file.
+    loose = (p for p in zone.moved if p.offset is None and p.member in members and p not in timed)
+    if not (doubtful := (*timed, *loose)):
         return found
     running = held.running()
     specs = {"clock runs": running.spec, "clock runs, zone": known.zone(running).spec}
