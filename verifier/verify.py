@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from verifier import diagnose, run, source
 from verifier import policy as policies
+from verifier.diagnose import buildid
 from verifier.diagnose.again import Rebuilds, rebuild_again
 from verifier.diagnose.builds import Made
 from verifier.errors import BuildError, SourceError, ToolError, UsageError, VerifierError
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from verifier.rebuild.shipped import Pair as Artifact
     from verifier.spec import Spec
 
+LINKED = "linked"  # of a run's directory: linked files of the build, before they were stripped
 LOG_TAIL = 4_000  # characters of a failed build's log in the report
 
 
@@ -38,7 +41,7 @@ class Options(NamedTuple):
 
     `output` takes the rebuilt files, the build log, and both sides of every pair. `rebuilds` is
     how many builds in all: None for two where the first is not identical to what was shipped.
-    `diagnose` asks for the cause of each difference.
+    `diagnose` asks for the cause of each difference; `keep` keeps linked files for that.
     """
 
     output: Path
@@ -49,6 +52,7 @@ class Options(NamedTuple):
     witness: bool = False
     rebuilds: int | None = None
     diagnose: bool = False
+    keep: bool = False
 
 
 def verify(
@@ -64,7 +68,9 @@ def verify(
         cache = source.Cache.open(options.cache)
         audited = source.obtain(spec, cache, notify)
         origin = origin._replace(source=_source(spec, audited))
-        built = rebuild(spec, audited, cache, options.output / "build", notify)
+        look = partial(buildid.keep, into=options.output / LINKED)
+        wanted = {"look": look} if options.keep or options.diagnose else {}
+        built = rebuild(spec, audited, cache, options.output / "build", notify, **wanted)
         origin = origin._replace(build=built.to_json())
         with cache.scratch() as work:
             artifacts = resolve(spec, options.output / "build", work, cache, notify)
@@ -107,13 +113,14 @@ def _further(
         plan = plan._replace(builds=count)
         report = rebuild_again(spec, report, first, plan, notify)
     if options.diagnose and report.verdict is not Verdict.IDENTICAL:
+        output = options.output
         wanted = diagnose.Options(
-            options.output / "diagnosis", options.output / "shipped", options.jobs
+            output / "diagnosis", output / "shipped", output / LINKED, options.jobs
         )
         found = diagnose.diagnose(
             *(spec, plan.source, plan.cache, plan.settings, wanted, report, notify)
         )
-        report = report._replace(causes=(*report.causes, *found.causes))
+        report = report._replace(causes=(*report.causes, *found.causes), makers=found.makers)
     return result._replace(report=report)
 
 
@@ -134,7 +141,7 @@ def diagnosed(
         UsageError: an unknown factor, or a sandbox that holds nothing.
     """
     result = verify(
-        spec, settings, options._replace(rebuilds=1), notify, lambda _done, _known: None
+        spec, settings, options._replace(rebuilds=1, keep=True), notify, lambda _done, _known: None
     )
     if not result.report.members:
         return result.report.summary

@@ -73,7 +73,8 @@ def command(
     folder = run_directory(output, cache, f"diagnose-{spec.stem}")
     options = verify.Options(folder / "rebuild", jobs_or_cores(jobs), policy, cache=cache)
     wanted = diagnose.Options(
-        *(folder, options.output / "shipped", options.jobs, tuple(factor or ()), other)
+        *(folder, options.output / "shipped", options.output / verify.LINKED),
+        *(options.jobs, tuple(factor or ()), other),
     )
     settings = verify.settings_of(loaded, options)
     found = verify.diagnosed(loaded, settings, options, wanted, notify(quiet))

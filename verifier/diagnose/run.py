@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from verifier import run
+from verifier.diagnose import buildid
 from verifier.diagnose import factors as known
 from verifier.diagnose import held as holding
 from verifier.diagnose.builds import Made, Workshop, pairing, side_by_side
@@ -33,11 +34,13 @@ AGAIN = " again"
 class Options(NamedTuple):
     """`output` takes all builds; `only` names the factors to try; `toolchain` is another spec.
 
-    `shipped` is where the shipped files lie, by the names of the report's artifacts.
+    `shipped` is where the shipped files lie, by the names of the report's artifacts, `kept` where
+    the linked files of the rebuild do.
     """
 
     output: Path
     shipped: Path
+    kept: Path
     jobs: int
     only: tuple[str, ...] = ()
     toolchain: Spec | None = None
@@ -104,12 +107,13 @@ def diagnose(
     found = _doubts(bench, held, found)
     found = _longer(bench, report, held, first, noise, found)
     results = (*_ordered(chosen, (*tried, *found)), _chance(noise, first, made[SECOND]))
+    fits, makers = buildid.diagnose(report, options.kept)
     return Diagnosis(
         held=_said(held, first),
         factors=results,
         differences=tuple((m.path, each) for m in report.members for each in m.differences),
-        causes=explain(report, results, _beside(bench, report, options, first)),
-        makers=report.makers,
+        causes=(*explain(report, results, _beside(bench, report, options, first)), *fits),
+        makers=(*makers, *report.makers),
         report=report,
         seconds=round(time.monotonic() - started, 3),
     )

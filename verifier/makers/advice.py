@@ -27,29 +27,42 @@ _FIXED: Final = {
 }
 
 
+_PREFIXES: Final = {
+    "Go setting ": "Build with this setting as the vendor had it (see `go help build`).",
+    "flags of ": "Build with the vendor's flags (CFLAGS, CXXFLAGS, LDFLAGS, build profiles).",
+}
+
+
 def advice(tool: str, shipped: str) -> str:
     """The sentence; a general one for tools that nobody knows."""
     version = shipped.rsplit(", ", maxsplit=1)[-1]
-    if tool in ("GCC", "tool") and (found := _DEBIAN.search(version)):
+    fixed = next((how for head, how in _PREFIXES.items() if tool.startswith(head)), None)
+    how = _compiler(tool, version) or _exact(tool, version) or fixed
+    return how or _FIXED.get(tool, "Install the version that the shipped file names.")
+
+
+def _compiler(tool: str, version: str) -> str:
+    """Where distributions keep a revision of GCC."""
+    if tool == "GCC" and (found := _DEBIAN.search(version)):
         name = found[0].removesuffix(" (Debian)")
         return _SNAPSHOT.format(source=f"gcc-{found[1]}", version=name)
     if tool == "GCC" and (found := _UBUNTU.search(version)):
         name = found[0].removesuffix(" (Ubuntu)")
         return _LAUNCHPAD.format(source=f"gcc-{found[1]}", version=name)
-    if tool == "debhelper":
-        return _SNAPSHOT.format(source="debhelper", version=version)
-    if tool.startswith("package "):
-        package = tool.removeprefix("package ")
-        return f"build.packages takes {package}={shipped}, where the archive still has it."
-    if tool == "Go":
-        return f"Set GOTOOLCHAIN={version}, or fetch it from https://go.dev/dl/#{version}."
-    if tool.startswith("Go setting "):
-        return "Build with this setting as the vendor had it (see `go help build`)."
-    if tool == "rustc":
-        return f"rustup toolchain install {version.split(' ')[0]}"
-    if tool == "wheel generator" and (found := _GENERATOR.match(shipped)):
-        backend = _BACKENDS.get(found[1], found[1])
-        return f"Pin the back-end in the build's environment: pip install {backend}=={found[2]}."
-    if tool.startswith("flags of "):
-        return "Build with the vendor's flags (CFLAGS, CXXFLAGS, LDFLAGS, build profiles)."
-    return _FIXED.get(tool, "Install the version that the shipped file names.")
+    return ""
+
+
+def _exact(tool: str, version: str) -> str:
+    """A command or setting that takes the version itself."""
+    backend = _GENERATOR.match(version) if tool == "wheel generator" else None
+    if backend is not None:
+        name = _BACKENDS.get(backend[1], backend[1])
+        return f"Pin the back-end in the build's environment: pip install {name}=={backend[2]}."
+    package = tool.removeprefix("package ")
+    if package != tool:
+        return f"build.packages takes {package}={version}, where the archive still has it."
+    return {
+        "debhelper": _SNAPSHOT.format(source="debhelper", version=version),
+        "Go": f"Set GOTOOLCHAIN={version}, or fetch it from https://go.dev/dl/#{version}.",
+        "rustc": f"rustup toolchain install {version.partition(' ')[0]}",
+    }.get(tool, "")
