@@ -285,6 +285,7 @@ class Outcome(NamedTuple):
     records: Records | None = None
     lone: tuple[str, ...] = ()
     images: Images | None = None
+    makers: tuple[Maker, ...] = ()
 
 
 class Waiver(NamedTuple):

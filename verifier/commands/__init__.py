@@ -23,6 +23,7 @@ COMMANDS = {
     "verify": "Rebuild audited source in a sandbox and compare it with what was shipped.",
     "compare": "Compare two files or two directories, member by member, byte by byte.",
     "rebuild": "Get the audited source and build it in its sandbox, without comparing anything.",
+    "diagnose": "Vary one condition of a build at a time, and name the one behind each difference.",
     "check": "Re-check a saved proof with a small program that shares no code with what made it.",
     "layout": "Cut a file into named spans that cover each byte exactly once.",
     "attest": "Sign a statement about a report, positive or negative: in-toto, and a VSA.",
