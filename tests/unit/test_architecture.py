@@ -12,6 +12,7 @@ LAYERS = (
     {"errors", "limits"},
     {"model", "__init__"},
     {"wire", "kinds", "content", "process", "confine", "names", "beside", "sequences"},
+    {"strictjson", "shape"},
     {"signatures"},
     {"formats"},
     {"checks"},

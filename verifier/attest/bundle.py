@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from verifier import __version__
-from verifier.attest import make, shape, storedzip
+from verifier import shape
+from verifier.attest import make, storedzip
 from verifier.errors import ParseError, UsageError
 
 SCHEMA = "urn:source-binary-verifier:bundle:v1"

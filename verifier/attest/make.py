@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from verifier import limits
-from verifier.attest import shape, strict
+from verifier import limits, shape
+from verifier.attest import strict
 from verifier.attest.predicate import predicate, sha256
 from verifier.attest.statement import EQUIVALENCE, TYPE, VSA, Subject
 from verifier.errors import ParseError, UsageError

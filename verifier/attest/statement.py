@@ -9,7 +9,8 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from verifier.attest import shape, strict
+from verifier import shape
+from verifier.attest import strict
 from verifier.errors import ParseError
 from verifier.model import Verdict
 
