@@ -8,7 +8,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from verifier import content, prove, ruleset
+from verifier import content, prove, ruleset, waivers
 from verifier.engine import Engine
 from verifier.errors import VerifierError
 from verifier.model import Artifact, FileFacts, Member, Problem, Report, Settings, Verdict, worst
@@ -18,7 +18,8 @@ from verifier.tree import told
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from verifier.model import Cause, Inputs, Maker, Ref
+    from verifier.account import Cause, Inputs, Maker
+    from verifier.model import Ref
     from verifier.pair import Pairing
     from verifier.pipeline import Show
     from verifier.tree import Node
@@ -148,7 +149,7 @@ def _report(
         source=origin.source,
         build=origin.build,
         problems=origin.problems,
-        waivers=settings.waivers,
+        waivers=waivers.judged(settings, members),
         inputs=origin.inputs,
         makers=origin.makers,
         causes=origin.causes,

@@ -1,4 +1,4 @@
-"""Read JSON that two programs cannot read differently: no repeated keys, no odd numbers or texts."""
+"""Read JSON that no two programs read differently: no repeated keys, no odd numbers or texts."""
 
 from __future__ import annotations
 

@@ -13,8 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from verifier import __version__
-from verifier import shape
+from verifier import __version__, shape
 from verifier.attest import make, storedzip
 from verifier.errors import ParseError, UsageError
 

@@ -10,8 +10,7 @@ import hashlib
 import mmap
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from verifier import limits
-from verifier import shape
+from verifier import limits, shape
 from verifier.attest import bundle, dsse, make, reproof, statement, storedzip, strict
 from verifier.attest.predicate import sha256
 from verifier.attest.refusal import MismatchError, NotAttestedError
