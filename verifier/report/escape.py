@@ -12,10 +12,11 @@ import re
 from verifier.report.plain import line, plain, runner_safe
 
 _TEXT = 500  # characters of one text
+_FENCE = 16  # backticks; cmark gives up on fences of more than 80
 _WORD = re.compile(
     r"\(?(?:[A-Za-z]+(?:[-'][A-Za-z]+)*|\d+(?:[.,]\d+)*)[.,;:!?)]*|[-\u2013\u2014→…=+]|[.,;:]+"
 )
-_REFERENCE = re.compile(r"(?i)gh-\d+|(?=[0-9a-f]*\d)[0-9a-f]{7,}")
+_REFERENCE = re.compile(r"(?i)gh-\d+|[0-9a-f]{7,}")
 
 
 def code(text: str, most: int = _TEXT) -> str:
@@ -24,6 +25,8 @@ def code(text: str, most: int = _TEXT) -> str:
     if not shown.strip():
         return "` `"
     longest = max((len(found) for found in re.findall("`+", shown)), default=0)
+    if longest > _FENCE:
+        shown, longest = shown.replace("`", r"\x60"), 0
     fence = "`" * (longest + 1)
     if "`" in (shown[0], shown[-1]) or (shown[0], shown[-1]) == (" ", " "):
         shown = f" {shown} "
@@ -62,5 +65,7 @@ def tag(text: str, most: int = _TEXT) -> str:
 def fenced(lines: list[str]) -> list[str]:
     """A code block; `lines` are escaped already."""
     longest = max((len(found) for each in lines for found in re.findall("`+", each)), default=2)
+    if longest > _FENCE:
+        lines, longest = [each.replace("`", r"\x60") for each in lines], 0
     fence = "`" * max(3, longest + 1)
     return [f"{fence}diff", *lines, fence]

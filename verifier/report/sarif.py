@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
@@ -53,13 +54,20 @@ def document(report: Report) -> dict[str, Any]:
     """The log as plain data."""
     found = list(_causes(report))
     kept, left = found[:RESULTS], len(found) - RESULTS
+    prints = list(_fingerprints(kept))
     used = sorted({cause.kind for cause in kept})
     index = {kind: number for number, kind in enumerate(used)}
     tolerated = {item.kind for item in report.gate.tolerated} if report.gate else set()
     run = {
         "tool": {"driver": _driver(used)},
         "invocations": [_invocation(report, max(left, 0))],
-        "results": [_result(cause, index[cause.kind], report, tolerated) for cause in kept],
+        "results": [
+            {
+                **_result(cause, index[cause.kind], report, tolerated),
+                "partialFingerprints": {FINGERPRINT: fingerprint},
+            }
+            for cause, fingerprint in zip(kept, prints, strict=True)
+        ],
         "columnKind": "unicodeCodePoints",
         "properties": _properties(report),
     }
@@ -68,7 +76,9 @@ def document(report: Report) -> dict[str, Any]:
 
 def _causes(report: Report) -> Iterator[_Cause]:
     """All causes, those that weaken first."""
-    fewer = [_Cause(problem.kind, "", problem, 1) for problem in report.problems]
+    of_run = Counter((each.kind, each.where) for each in report.problems)
+    first = {(each.kind, each.where): each for each in reversed(report.problems)}
+    fewer = [_Cause(key[0], "", first[key], count) for key, count in of_run.items()]
     for member in ranked(report):
         grouped: dict[tuple[str, str], list[Difference | Problem]] = {}
         for difference in member.differences:
@@ -101,7 +111,6 @@ def _result(cause: _Cause, index: int, report: Report, tolerated: set[str]) -> d
         "level": "error",
         "message": {"text": _message(said) + more},
         "locations": [_location(cause, report)],
-        "partialFingerprints": {FINGERPRINT: _fingerprint(cause)},
         "properties": {"count": cause.times},
     }
     if cause.weakening:
@@ -114,10 +123,18 @@ def _result(cause: _Cause, index: int, report: Report, tolerated: set[str]) -> d
     return result
 
 
-def _fingerprint(cause: _Cause) -> str:
-    """The same for the same cause in the same member, wherever in it that is found."""
-    named = f"{cause.member}\0{cause.kind}\0{cause.weakening}"
-    return hashlib.sha256(named.encode("utf-8", "backslashreplace")).hexdigest()
+def _fingerprints(causes: Sequence[_Cause]) -> Iterator[str]:
+    """The same for the same cause in the same member, wherever in it that is found.
+
+    Members of one name, which no format forbids, are told apart by their order.
+    """
+    seen: Counter[str] = Counter()
+    for cause in causes:
+        place = cause.member or f"\0{cause.first.where}"
+        named = f"{place}\0{cause.kind}\0{cause.weakening}"
+        seen[named] += 1
+        named += f"\0{seen[named]}" if seen[named] > 1 else ""
+        yield hashlib.sha256(named.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def _location(cause: _Cause, report: Report) -> dict[str, Any]:
@@ -161,8 +178,11 @@ def _invocation(report: Report, left: int) -> dict[str, Any]:
     status = _EXIT.get(report.verdict, EXIT_OK) if report.gate is None else report.gate.status
     sure = report.verdict is not Verdict.INCONCLUSIVE and report.complete
     doubts = report.problems or any(member.problems for member in report.members)
+    successful = bool(sure and not doubts and not left)
+    if not successful and not found:
+        found.append({"level": "error", "message": {"text": _message(report.summary)}})
     invocation: dict[str, Any] = {
-        "executionSuccessful": bool(sure and not doubts and not left),
+        "executionSuccessful": successful,
         "exitCode": status,
         "exitCodeDescription": f"{report.verdict}",
     }
