@@ -23,6 +23,7 @@ COMMANDS = {
     "compare": "Compare two files or two directories, member by member, byte by byte.",
     "rebuild": "Get the audited source and build it in its sandbox, without comparing anything.",
     "show": "Show a saved report again, in any form, and end with its exit status.",
+    "diff": "Tell what changed between two reports, what got worse first.",
     "check": "Re-check a saved proof with a small program that shares no code with what made it.",
     "layout": "Cut a file into named spans that cover each byte exactly once.",
     "attest": "Sign a statement about a report, positive or negative: in-toto, and a VSA.",

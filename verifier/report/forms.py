@@ -36,13 +36,17 @@ def write(report: Report, wanted: Mapping[str, Path | None]) -> bool:
     if list(chosen.values()).count(STDOUT) > 1:
         raise UsageError("Only one form can go to stdout; name files for the others.")
     for form, path in chosen.items():
-        shown = text(report, form)
-        if path == STDOUT:
-            sys.stdout.buffer.write(shown.encode("utf-8"))
-            sys.stdout.flush()
-            continue
-        try:
-            path.write_text(shown, "utf-8")
-        except OSError as error:
-            raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
+        put(text(report, form), path)
     return STDOUT in chosen.values()
+
+
+def put(shown: str, path: Path) -> None:
+    """Write a file that the user named, or stdout; UsageError if that fails."""
+    if path == STDOUT:
+        sys.stdout.buffer.write(shown.encode("utf-8"))
+        sys.stdout.flush()
+        return
+    try:
+        path.write_text(shown, "utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
