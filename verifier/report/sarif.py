@@ -30,6 +30,7 @@ SCHEMA = (
 RESULTS = 25_000  # that code scanning takes of one run; it shows 5,000, so the worst come first
 NOTIFICATIONS = 1_000
 FINGERPRINT = "memberAndCause/v1"
+GATE = "gate"  # the rule of what fails beside the verdict
 _TEXT = 1_000  # characters of one text
 _PLACEHOLDER = re.compile(r"\{(\d+)\}")
 _EXIT = {Verdict.DIFFERENT: EXIT_DIFFERENT, Verdict.INCONCLUSIVE: EXIT_INCONCLUSIVE}
@@ -79,6 +80,9 @@ def _causes(report: Report) -> Iterator[_Cause]:
     of_run = Counter((each.kind, each.where) for each in report.problems)
     first = {(each.kind, each.where): each for each in reversed(report.problems)}
     fewer = [_Cause(key[0], "", first[key], count) for key, count in of_run.items()]
+    if report.gate is not None and report.gate.status and report.verdict.positive:
+        failed = [Problem(GATE, each, "The gate fails on it.") for each in report.gate.failed]
+        fewer += [_Cause(GATE, "", each, 1) for each in failed]
     for member in ranked(report):
         grouped: dict[tuple[str, str], list[Difference | Problem]] = {}
         for difference in member.differences:
@@ -170,6 +174,8 @@ def _driver(used: Sequence[str]) -> dict[str, Any]:
 
 
 def _sentence(kind: str) -> str:
+    if kind == GATE:
+        return "Something that the gate was asked to fail on (--fail-on)."
     return kinds.DIFFERENCES.get(kind) or kinds.PROBLEMS.get(kind) or "An unknown kind."
 
 
