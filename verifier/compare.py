@@ -139,6 +139,7 @@ class _Comparison:
             tuple(differences),
             tuple(self.problems),
             tuple(self.judge.signers),
+            unsettled=self.describer.places(),
         )
         lone = tuple(sorted(self.lone))
         return Outcome(member, tuple(self.children), self.records, lone, images)
@@ -226,6 +227,7 @@ class _Comparison:
     def _open(self, aligned: Aligned) -> None:
         """Leave records to the stage that knows all databases around them."""
         one, other = aligned.shipped, aligned.rebuilt
+        self.describer.note(aligned)
         self.records = Records(
             self.format.name,
             records.FIELD,
@@ -259,10 +261,12 @@ class _Comparison:
             self.patches.extend(waived)
         elif expired:
             reason = Refused(f"A waiver covers it, but ran out on {expired}.", "waiver-expired")
+            self.describer.note(aligned)
             self.differences.append(self.describer.refused(aligned, [reason, *refusals]))
         elif records.holds(self.format):
             self._open(aligned)
         elif not self._alone(aligned) and not all(item.describe for item in refusals):
+            self.describer.note(aligned)
             self.differences.append(self.describer.refused(aligned, refusals))
         else:
             self._leave(aligned)

@@ -39,6 +39,7 @@ SIGNATURE_NESTING: Final = 8
 # --- what a report holds ------------------------------------------------------------------------
 DIFFERENCES_PER_MEMBER: Final = 1_000  # the rest is counted, and said
 PLACES_DESCRIBED: Final = 10_000  # differing runs of one member that are named; the rest is counted
+UNSETTLED: Final = 1_000  # places of one member that differ and are not settled; then joined
 TEXT: Final = 2_000  # characters of one text from a file
 
 # --- programs we call -----------------------------------------------------------------------------
