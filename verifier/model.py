@@ -10,6 +10,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from verifier.account import Cause, Inputs, Maker  # noqa: TC001 - wire resolves type hints
+
 
 class Verdict(StrEnum):
     """What is known of a member, best first; the worst member decides."""
@@ -354,64 +356,6 @@ class Settings(NamedTuple):
     today: str = ""  # ISO date on which waivers are judged
     databases: tuple[Database, ...] = ()
     work: str = ""  # directory for decoded payloads
-
-
-class InputClass(NamedTuple):
-    """How many files of one class a build read, and their bytes."""
-
-    name: str  # `source`, `produced`, `package`, `root`, `kernel`, `unaccounted`
-    files: int
-    size: int
-
-
-class Input(NamedTuple):
-    """One file that a build read and that needs a word. `chain` are commands, outermost first."""
-
-    path: str
-    reason: str
-    chain: tuple[str, ...] = ()
-    sha256: str = ""
-    size: int = 0
-
-
-class Inputs(NamedTuple):
-    """What went into a rebuild, as a recorder outside its sandbox saw it.
-
-    `events` are what a build should not do: alter an audited file, ask for the network.
-    `unread` are audited files that nothing read. `problems` say what was not seen.
-    """
-
-    method: str
-    classes: tuple[InputClass, ...]
-    unaccounted: tuple[Input, ...] = ()
-    events: tuple[Input, ...] = ()
-    unread: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
-
-
-class Maker(NamedTuple):
-    """A tool that a shipped file says it was made with, and the one used here."""
-
-    tool: str
-    member: str
-    shipped: str
-    here: str
-    advice: str = ""
-
-    @property
-    def drifted(self) -> bool:
-        """Whether the two are not the same."""
-        return self.shipped != self.here
-
-
-class Cause(NamedTuple):
-    """What a difference depends on: one varied `factor`, or none that was tried."""
-
-    factor: str
-    member: str
-    where: str
-    summary: str
-    advice: str = ""
 
 
 class Report(NamedTuple):

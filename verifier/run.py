@@ -18,7 +18,8 @@ from verifier.tree import told
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from verifier.model import Cause, Inputs, Maker, Ref
+    from verifier.account import Cause, Inputs, Maker
+    from verifier.model import Ref
     from verifier.pair import Pairing
     from verifier.pipeline import Show
     from verifier.tree import Node
