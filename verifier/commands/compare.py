@@ -9,6 +9,7 @@ import typer
 
 from verifier.commands.options import (
     DatabasesOption,
+    HtmlOption,
     JobsOption,
     JsonOption,
     NarrateOption,
@@ -43,6 +44,7 @@ def command(
     policy: PolicyOption = None,
     json: JsonOption = None,
     proof: ProofOption = None,
+    html: HtmlOption = None,
     signer: SignerOption = None,
     databases: DatabasesOption = None,
     narrate: NarrateOption = False,
@@ -76,4 +78,4 @@ def command(
         with_proof=proof is not None,
         witness=shown,
     )
-    raise typer.Exit(finish(result, Output(json, proof, quiet, verbose)))
+    raise typer.Exit(finish(result, Output(json, proof, quiet, verbose, html)))

@@ -46,6 +46,10 @@ PolicyOption = Annotated[
 JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="PATH", help="Write the JSON report ('-': stdout).")
 ]
+HtmlOption = Annotated[
+    Path | None,
+    typer.Option("--html", metavar="PATH", help="Write the report as a page for a browser."),
+]
 ProofOption = Annotated[
     Path | None,
     typer.Option("--proof", metavar="PATH", help="Write the proof, for 'verifier check'."),
@@ -103,6 +107,7 @@ class Output:
     proof: Path | None = None
     quiet: bool = False
     verbose: bool = False
+    html: Path | None = None
 
 
 def settings(policy: Policy, signers: Sequence[str]) -> Settings:
@@ -198,6 +203,10 @@ def finish(result: Result, output: Output) -> int:
         logbook.record(name, document.text(report).encode("utf-8"), os.environ)
     if output.proof is not None and result.proof is not None:
         output.proof.write_text(json.dumps(result.proof, indent=1) + "\n", "utf-8")
+    if output.html is not None:
+        from verifier.report import page
+
+        page.write(report, output.html)
     if output.json is not None:
         from verifier.report import document
 

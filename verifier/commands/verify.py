@@ -10,6 +10,7 @@ import typer
 
 from verifier.commands.options import (
     CacheOption,
+    HtmlOption,
     JobsOption,
     JsonOption,
     NarrateOption,
@@ -32,7 +33,7 @@ Examples:
 
   verifier verify fixtures/specs/shim.toml --policy strict --proof shim.proof.json
 
-  verifier verify audit.toml --json report.json --output audit-2026-11/
+  verifier verify audit.toml --json report.json --html report.html --output audit-2026-11/
 """
 
 
@@ -40,6 +41,7 @@ def command(
     spec: SpecArgument,
     policy: PolicyOption = None,
     json: JsonOption = None,
+    html: HtmlOption = None,
     proof: ProofOption = None,
     output: Annotated[
         Path | None,
@@ -68,7 +70,7 @@ def command(
     settings = verify.settings_of(loaded, options)
     tell = notify(quiet)
     result = verify.verify(loaded, settings, options, tell, progress(quiet, "comparing"))
-    status = finish(result, Output(json, proof, quiet, verbose))
+    status = finish(result, Output(json, proof, quiet, verbose, html))
     if not quiet:
         sys.stderr.write(f"Rebuilt files, build log and both sides of each pair: {folder}\n")
     raise typer.Exit(status)

@@ -60,7 +60,7 @@ def of(member: Member, children: Sequence[tuple[int, Member]], kinds: Sequence[i
         return Map(UNKNOWN, ())
     size = member.shipped.size
     patches = (
-        Piece(each.offset, each.length, _rank(each.strength), What.PATCH, number)
+        Piece(each.offset, each.length, rank(each.strength), What.PATCH, number)
         for number, each in enumerate(member.patches)
     )
     differences = (
@@ -98,10 +98,11 @@ def _own(member: Member) -> int:
         return DIFFERENCE
     if member.verdict is Verdict.INCONCLUSIVE:
         return UNKNOWN
-    return max((_rank(patch.strength) for patch in member.patches), default=EQUAL)
+    return max((rank(patch.strength) for patch in member.patches), default=EQUAL)
 
 
-def _rank(strength: Strength) -> int:
+def rank(strength: Strength) -> int:
+    """The class of bytes that a rule of this strength settled."""
     return 1 + strength.rank
 
 

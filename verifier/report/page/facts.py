@@ -123,6 +123,15 @@ def uses(report: Report, known: dict[str, Rule]) -> list[Use]:
     return found
 
 
+def strengths(report: Report) -> list[tuple[str, int]]:
+    """Patched bytes by strength, strongest first."""
+    found: Counter[Strength] = Counter()
+    for member in report.members:
+        for patch in member.patches:
+            found[patch.strength] += patch.length
+    return [(strength.value, found[strength]) for strength in Strength if found[strength]]
+
+
 def free_reasons(report: Report) -> list[tuple[str, int]]:
     """Why bytes are free, the reason of most bytes first."""
     found: Counter[str] = Counter()

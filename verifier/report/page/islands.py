@@ -115,7 +115,7 @@ def _member(member: Member, texts: _Texts, drawn: bytemap.Map) -> dict[str, Any]
     data: dict[str, Any] = {
         "files": [_facts(member.shipped, texts), _facts(member.rebuilt, texts)],
         "base": drawn.base,
-        "map": [number for piece in drawn.pieces for number in piece],
+        "map": [_piece(piece, member) for piece in drawn.pieces],
         "patches": [_patch(patch, texts) for patch in member.patches],
         "differences": [_difference(each, texts) for each in member.differences],
         "problems": [
@@ -135,16 +135,27 @@ def _facts(facts: FileFacts | None, texts: _Texts) -> list[Any] | None:
     return None if facts is None else [visible(facts.sha256), facts.size, texts(facts.format)]
 
 
+def _piece(piece: bytemap.Piece, member: Member) -> int | list[int]:
+    """A whole patch by its number alone; anything else in full."""
+    if piece.what is bytemap.What.PATCH:
+        patch = member.patches[piece.number]
+        if (piece.offset, piece.length) == (patch.offset, patch.length):
+            return piece.number
+    return list(piece)
+
+
 def _patch(patch: Patch, texts: _Texts) -> list[Any]:
-    words = (patch.rule, patch.strength.value, patch.field, patch.evidence)
-    more = (patch.group, patch.codec, patch.encoder)
-    return [
-        *(texts(word) for word in words),
-        *(patch.offset, patch.length, patch.rebuilt_offset, patch.rebuilt_length),
-        [[item.offset, item.length, texts(item.reason)] for item in patch.free],
-        *(texts(word) for word in more),
-        patch.data[:_HEX].hex(),
+    """Offset and length of the rebuilt bytes as they differ; what is empty at the end is left."""
+    row = [
+        *(texts(patch.rule), bytemap.rank(patch.strength), texts(patch.field)),
+        texts(patch.evidence),
+        *(patch.offset, patch.length),
+        *(patch.rebuilt_offset - patch.offset, patch.rebuilt_length - patch.length),
+        [[item.offset, item.length, texts(item.reason)] for item in patch.free] or 0,
     ]
+    if patch.codec or patch.encoder or patch.data:
+        row += [texts(patch.codec), texts(patch.encoder), patch.data[:_HEX].hex()]
+    return row
 
 
 def _difference(each: Difference, texts: _Texts) -> list[Any]:

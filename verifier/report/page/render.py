@@ -105,6 +105,7 @@ def _context(report: Report) -> dict[str, Any]:
         "differences": sum(len(member.differences) for member in report.members),
         "weaker": sum(bool(e.weakening) for m in report.members for e in m.differences),
         "patched": sum(patch.length for m in report.members for patch in m.patches),
+        "strengths": facts.strengths(report),
         "first": first,
         "more": more,
         "listed": listed,

@@ -116,7 +116,7 @@ function mapOf(member) {
     const piece = pieces[at];
     const known = told(member, piece);
     const place = make('button', { type: 'button', class: 'linkish mono', text: hex(piece.at), 'aria-label': 'Show ' + hex(piece.at) + ' on the map', onclick: () => map.pick(at) });
-    const kind = make('td', {}, swatch(piece.kind), classes[piece.kind]);
+    const kind = make('td', { class: 'class' }, swatch(piece.kind), classes[piece.kind]);
     const name = make('td', { class: 'raw' });
     if (piece.what === WHAT.MEMBER) name.append(make('a', { href: '#m' + piece.ref, text: index.path[piece.ref] }));
     else name.textContent = known.name;
@@ -170,9 +170,9 @@ function mapOf(member) {
 
   const button = (text, label, action) => make('button', { type: 'button', text, 'aria-label': label, onclick: action });
   const controls = make('div', { class: 'line' },
-    button('◀ previous', 'Previous span that is not equal', () => map.step(-1)),
-    button('next ▶', 'Next span that is not equal', () => map.step(1)),
-    button('＋', 'Zoom in', () => map.zoom(0.5)), button('－', 'Zoom out', () => map.zoom(2)),
+    button('◂ previous', '◂ previous span that is not equal', () => map.step(-1)),
+    button('next ▸', 'next ▸ span that is not equal', () => map.step(1)),
+    button('+', '+ Zoom in', () => map.zoom(0.5)), button('−', '− Zoom out', () => map.zoom(2)),
     button('whole file', 'Show the whole file', () => map.window(0, map.size)), where);
   const legend = make('ul', { class: 'legend', 'aria-label': 'Legend' });
   countBytes(pieces).forEach((size, kind) => {

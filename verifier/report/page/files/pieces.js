@@ -9,8 +9,9 @@ function piecesOf(member) {
   const rest = (from, to) => {
     if (from < to) found.push({ at: from, size: to - from, kind: member.base, what: WHAT.REST, ref: 0 });
   };
-  for (let n = 0; n < member.map.length; n += 5) {
-    const [at, length, kind, what, ref] = member.map.slice(n, n + 5);
+  for (const entry of member.map) {
+    const whole = typeof entry === 'number' ? member.patches[entry] : null;
+    const [at, length, kind, what, ref] = whole ? [whole[4], whole[5], whole[1], WHAT.PATCH, entry] : entry;
     rest(end, at);
     found.push({ at, size: length, kind, what, ref });
     end = Math.max(end, at + length);
@@ -33,12 +34,14 @@ function told(member, piece) {
     const patch = member.patches[piece.ref];
     known.name = texts[patch[0]] + ' · ' + texts[patch[2]];
     known.says = texts[patch[3]];
-    known.free = patch[8].reduce((sum, each) => sum + each[1], 0);
-    known.reasons = patch[8].map((each) => [each[0] + patch[4], each[1], texts[each[2]]]);
-    known.hex = patch[12];
-    known.size = [patch[5], patch[7], patch[6]];
-    const codec = texts[patch[10]];
-    if (codec) known.says += ' (' + codec + (texts[patch[11]] ? ', ' + texts[patch[11]] : '') + ')';
+    const free = patch[8] || [];
+    known.free = free.reduce((sum, each) => sum + each[1], 0);
+    known.reasons = free.map((each) => [each[0] + patch[4], each[1], texts[each[2]]]);
+    known.size = [patch[5], patch[5] + patch[7], patch[4] + patch[6]];
+    if (patch.length > 9) {
+      known.hex = patch[11];
+      if (texts[patch[9]]) known.says += ' (' + texts[patch[9]] + ')';
+    }
   } else if (piece.what === WHAT.DIFFERENCE) {
     const each = member.differences[piece.ref];
     known.name = texts[each[0]] + ' · ' + texts[each[1]];
