@@ -41,7 +41,7 @@ DIFFERENCES_PER_MEMBER: Final = 1_000  # the rest is counted, and said
 PLACES_DESCRIBED: Final = 10_000  # differing runs of one member that are named; the rest is counted
 UNSETTLED: Final = 1_000  # places of one member that differ and are not settled; then joined
 TEXT: Final = 2_000  # characters of one text from a file
-PAGE_TEXT: Final = 20_000  # characters of one text on a page; the JSON report has all of them
+PAGE_TEXT: Final = 4_000  # characters of one text on a page; the JSON report has all of them
 PAGE_DETAIL: Final = 200_000  # characters of one listing of several lines on a page
 
 # --- programs we call -----------------------------------------------------------------------------

@@ -7,7 +7,6 @@ import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tests import realfiles
 from tests.layouts import builds
@@ -31,9 +30,6 @@ from verifier.model import (
     Waiver,
     Within,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 RULES = Path(__file__).parents[2] / "fixtures" / "rebuild" / "yara-rules"
 SIGNATURES = Path(__file__).parents[2] / "fixtures" / "clamav-db" / "example.ndb"
@@ -113,7 +109,9 @@ def _filled(number: int, count: int) -> Member:
     )
     path = f"folder-{number % 97}/sub-{number % 13}/file-{number:05}.dll"
     differs = number % 50 == 0
-    found = Difference("function-changed", f"f{number}", "3 of 80 instructions.", 8, 8, "", "- a\n+ b")
+    found = Difference(
+        "function-changed", f"f{number}", "3 of 80 instructions.", 8, 8, "", "- a\n+ b"
+    )
     return Member(
         path,
         Verdict.DIFFERENT if differs else Verdict.EQUIVALENT,
@@ -166,11 +164,15 @@ def hostile() -> Report:
     return report(
         tuple(_bad(number, text) for number, text in enumerate(HOSTILE)),
         summary=HOSTILE[0],
-        source={text: text for text in HOSTILE} | {"description": HOSTILE[1], "files": [{"name": HOSTILE[0]}]},
+        source={text: text for text in HOSTILE}
+        | {"description": HOSTILE[1], "files": [{"name": HOSTILE[0]}]},
         build={
             "recipe": HOSTILE[0],
             "log_tail": "\n".join(HOSTILE),
-            "environment": {"tools": {HOSTILE[1]: HOSTILE[4]}, "packages": [{t: t for t in HOSTILE[:8]}] * 9},
+            "environment": {
+                "tools": {HOSTILE[1]: HOSTILE[4]},
+                "packages": [{t: t for t in HOSTILE[:8]}] * 9,
+            },
             "steps": [{"argv": list(HOSTILE)}],
             "nested": _deep(),
         },
@@ -243,7 +245,28 @@ def each_kind() -> Report:
     return report((member, unread))
 
 
-def changed(change: Callable[[Member], Member]) -> Report:
-    """The report with every class, whose first member is another."""
-    base = each_kind()
-    return base._replace(members=(change(base.members[0]), *base.members[1:]))
+def accounted() -> Report:
+    """A report of a rebuild that has everything beside members."""
+    drift = Maker("gcc", "every.bin", "GCC 12.2.0-13", "GCC 12.2.0-14", "install 12.2.0-13")
+    return each_kind()._replace(
+        source={"kind": "git", "description": "it, at a tag", "files": [{"name": "a", "size": 3}]},
+        build={
+            "recipe": "command",
+            "sandbox": {"kind": "bubblewrap", "root": "debian:bookworm"},
+            "environment": {
+                "packages": [{"name": f"p{at}", "version": "1"} for at in range(9)],
+                "variables": {"SOURCE_DATE_EPOCH": "1"},
+            },
+            "steps": [{"name": "build", "argv": ["make", "all"], "status": 0}],
+        },
+        waivers=(Waiver("every.bin", "field", "waived because", "2030-01-01", "auditor", 3, 4),),
+        inputs=Inputs(
+            "a recorder",
+            (InputClass("source", 9, 900), InputClass("unaccounted", 1, 5)),
+            (Input("/etc/secret", "no package has it", ("make", "cc"), "ab" * 32, 5),),
+            (Input("a.c", "an audited file was changed"),),
+            ("README",),
+        ),
+        makers=(Maker("ld", "every.bin", "2.40", "2.40"), drift),
+        causes=(Cause("path", "every.bin", ".debug_str", "It holds the build path."),),
+    )

@@ -146,7 +146,7 @@ def _piece(piece: bytemap.Piece, member: Member) -> int | list[int]:
 
 def _patch(patch: Patch, texts: _Texts) -> list[Any]:
     """Offset and length of the rebuilt bytes as they differ; what is empty at the end is left."""
-    row = [
+    row: list[Any] = [
         *(texts(patch.rule), bytemap.rank(patch.strength), texts(patch.field)),
         texts(patch.evidence),
         *(patch.offset, patch.length),
@@ -160,7 +160,12 @@ def _patch(patch: Patch, texts: _Texts) -> list[Any]:
 
 def _difference(each: Difference, texts: _Texts) -> list[Any]:
     words = (each.kind, each.where, each.summary, each.weakening)
-    return [*(texts(word) for word in words), each.offset, each.length, texts(each.detail, lines=True)]
+    return [
+        *(texts(word) for word in words),
+        each.offset,
+        each.length,
+        texts(each.detail, lines=True),
+    ]
 
 
 def _signer(signer: Signer) -> dict[str, Any]:

@@ -231,7 +231,7 @@ function show(at) {
   const above = index.parent[at];
   if (above >= 0) {
     const place = member.within ? ' at ' + hex(member.within[0]) + ', ' + plural(member.within[1], 'byte') + ' (' + texts[member.within[2]] + ')' : '';
-    pane.append(make('p', { class: 'crumbs' }, 'in ', make('a', { class: 'raw', href: '#m' + above, text: index.path[above] }), place));
+    pane.append(make('p', { class: 'crumbs raw' }, 'in ', make('a', { class: 'raw', href: '#m' + above, text: index.path[above] }), place));
   }
   if (texts[member.summary]) pane.append(make('p', { class: 'lead raw', text: texts[member.summary] }));
   for (const note of member.notes) pane.append(make('p', { class: 'raw', text: texts[note] }));
