@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from verifier.errors import ParseError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from verifier.content import Buffer
+    from verifier.semantic.layout.x86 import Code
 
 FARTHEST = 1 << 61  # no image has addresses beyond; sums of two still fit 64 bits
 
@@ -142,6 +143,8 @@ class Program:
     relative: bool = False  # whether words may be distances from the image's start (PE)
     jumps: list[int] = field(default_factory=list)  # slots of lazily bound functions, in order
     whole: bool = False  # whether everything was read, so that functions can be compared
+    reader: Callable[[bytes, int, str, Sequence[int]], Code] | None = None  # its own decoder
+    modes: list[tuple[int, str]] = field(default_factory=list)  # ARM: where `a`, `t`, `d` begins
     debug: dict[str, Buffer] = field(default_factory=dict)  # debug sections by name
     base: int = 0  # what debug information adds to addresses
     _index: dict[str, int] = field(default_factory=dict)
