@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from verifier.semantic.layout.assembled import Assembled
+    from verifier.semantic.layout.extent import Extent
     from verifier.semantic.layout.program import Piece
-    from verifier.semantic.layout.stretches import Extent
 
 # Where compilers reach one object by its distance from another one (section anchors), a symbol's
 # end is no proof that nothing walks over it.

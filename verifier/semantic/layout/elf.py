@@ -22,7 +22,8 @@ from verifier.formats.elf.header import (
 )
 from verifier.formats.elf.layout import layout
 from verifier.semantic.layout import elffacts, elfsymbols, frames, unproven
-from verifier.semantic.layout.program import FARTHEST, Piece, Program, slots_of
+from verifier.semantic.layout.extent import FARTHEST
+from verifier.semantic.layout.program import Piece, Program, slots_of
 
 if TYPE_CHECKING:
     from verifier.content import Buffer

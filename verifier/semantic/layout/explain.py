@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from verifier.content import Buffer
     from verifier.model import Difference, Place
-    from verifier.semantic.layout.stretches import Extent
+    from verifier.semantic.layout.extent import Extent
 
 LOADERS = {"elf": elf.load, "pe": pe.load}
 _WHY = 4  # reasons why there is no total map, where no function differs

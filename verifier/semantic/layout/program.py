@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.errors import ParseError
+from verifier.semantic.layout.extent import FARTHEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from verifier.content import Buffer
     from verifier.semantic.layout.x86 import Code
-
-FARTHEST = 1 << 61  # no image has addresses beyond; sums of two still fit 64 bits
 
 Ints = NDArray[np.int64]
 

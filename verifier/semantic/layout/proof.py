@@ -20,15 +20,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from verifier.semantic.layout import cuts, pages, suspects
+from verifier.semantic.layout.extent import FARTHEST
 from verifier.semantic.layout.mapping import NOWHERE, Mapping
-from verifier.semantic.layout.program import FARTHEST, Address, Kind
+from verifier.semantic.layout.program import Address, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from verifier.semantic.layout.assembled import Assembled
+    from verifier.semantic.layout.extent import Extent
     from verifier.semantic.layout.program import Fact, Piece
-    from verifier.semantic.layout.stretches import Extent
 
 _SHOWN = 64
 _ADDRESSES = (Kind.TAKEN, Kind.POINTER, Kind.MADE)

@@ -27,7 +27,8 @@ from verifier.formats.elf.header import (
     SHT_SYMTAB,
 )
 from verifier.semantic.layout import arm, elfdynamic, frames, guesses, unlinked
-from verifier.semantic.layout.program import FARTHEST, Kind, Piece, Program, slots_of
+from verifier.semantic.layout.extent import FARTHEST
+from verifier.semantic.layout.program import Kind, Piece, Program, slots_of
 
 if TYPE_CHECKING:
     from verifier.content import Buffer
