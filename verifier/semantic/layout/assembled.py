@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from verifier.errors import LimitError
 from verifier.semantic.layout import islands, pages, tables
 from verifier.semantic.layout.program import Ints, Kind, Piece, Program, Slots, slots_of, table_of
 from verifier.semantic.layout.x86 import Code, Flow
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Decode = Callable[[bytes, int, str, Sequence[int]], Code]
 
 _STUB = 16
+_PARTS_MOST = 1 << 27  # sections of code times what begins in them or is referred to
 _Row = tuple[int, int, int, int, int]
 
 
@@ -68,6 +70,8 @@ def assemble(program: Program, decode: Decode) -> Assembled:
     code_pieces = [each for each in program.pieces if each.code and each.content]
     if not program.whole:
         code_pieces = []  # what begins where is not known
+    if len(code_pieces) * (len(program.starts) + len(program.slots)) > _PARTS_MOST:
+        raise LimitError(f"Its code lies in {len(code_pieces)} sections, with too many functions")
     for piece in code_pieces:
         if piece.data is None:
             doubts.append(f"The code of {piece.name} is not in the file.")

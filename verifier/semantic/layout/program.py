@@ -6,6 +6,7 @@ PE relative virtual address). Arrays are parallel and sorted by address.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
@@ -74,6 +75,10 @@ class Piece(NamedTuple):
     def end(self) -> int:
         """First address after the piece."""
         return self.address + self.size
+
+
+def _address(piece: Piece) -> int:
+    return piece.address
 
 
 @dataclass(slots=True)
@@ -147,6 +152,8 @@ class Program:
     debug: dict[str, Buffer] = field(default_factory=dict)  # debug sections by name
     base: int = 0  # what debug information adds to addresses
     _index: dict[str, int] = field(default_factory=dict)
+    _indexed: tuple[Piece, ...] = ()
+    _sorted: list[Piece] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)  # why this image can never be decided
 
     def symbol(self, text: str) -> int:
@@ -159,11 +166,13 @@ class Program:
         return number
 
     def piece_at(self, address: int) -> Piece | None:
-        """The piece that holds an address."""
-        for piece in self.pieces:
-            if piece.address <= address < piece.end:
-                return piece
-        return None
+        """The piece that holds an address; where two overlap, the one that begins later."""
+        if self._indexed is not self.pieces:
+            self._indexed = self.pieces
+            self._sorted = sorted((each for each in self.pieces if each.size), key=_address)
+        index = bisect_right(self._sorted, address, key=_address) - 1
+        piece = self._sorted[index] if index >= 0 else None
+        return piece if piece is not None and address < piece.end else None
 
     def label(self, address: int) -> str:
         """The name of a symbol at an address, or its section and offset."""
