@@ -56,13 +56,13 @@ rebuilt = "{package}_*.deb"
 """
 HEAD = """# Debian packages, rebuilt from their sources
 
-`python -m bench debian` builds each source package of `bench/debian.txt` by the recipe `debian`, in
-the sandbox `bubblewrap`, in today's root of Debian 12, and compares every binary package with the
-one in the archive, under the policy `standard`. One build at a time, each stopped after ten
-minutes; a source that the mirror lacks is named. "packages" counts the binary packages whose verdict
-is identical or equivalent, of all; "seconds" are those of the whole run of one source, its
-root included where no earlier source had made it; "unaccounted" counts files that the build read
-and that belong neither to the source nor to a package of the root ("-": not recorded).
+`python -m bench.debian` builds each source package of `bench/debian.txt` by the recipe `debian`,
+in the sandbox `bubblewrap`, in today's root of Debian 12, and compares every binary package with
+the archive's, under the policy `standard`. One build at a time, each stopped after ten minutes; a
+source that the mirror lacks is named. "packages" counts the binary packages whose verdict is
+identical or equivalent, of all; "seconds" are those of the whole run of one source, its root
+included where no earlier source had made it; "unaccounted" counts files that the build read and
+that belong neither to the source nor to a package of the root ("-": not recorded).
 
 """
 

@@ -41,3 +41,10 @@ def check_reachable(path: Path, uid: int) -> None:
                 f"The build user cannot enter {parent}, where {path.name} lies; set "
                 "VERIFIER_CACHE to a directory that everyone can enter, such as /var/cache/…"
             )
+
+
+def as_user(uid: int, *, die: bool = False) -> list[str]:
+    """Leave root for good; a user stays who they are. `die`: with the process that starts it."""
+    user = ["--reuid", str(uid), "--regid", str(uid), "--clear-groups"] if os.geteuid() == 0 else []
+    end = ["--pdeathsig", "KILL"] if die else []
+    return ["setpriv", *end, *user] if user or end else []

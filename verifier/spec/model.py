@@ -182,12 +182,14 @@ class Limits:
 class Sandbox:
     """The place where steps run.
 
-    `root` is "host-tools" or "debian:SUITE". `build_path` None leaves it to the recipe.
+    `root` is "host-tools" or "debian:SUITE"; `image` pins the OCI image that podman makes of it,
+    "sha256:" and the digest of its manifest. `build_path` None leaves it to the recipe.
     `clock` is None for the real one, "changelog", or an aware date-time.
     """
 
     kind: str = "bubblewrap"
     root: str = "host-tools"
+    image: str | None = None
     user: str = "builder"
     uid: int = 1000
     hostname: str = "sandbox"
