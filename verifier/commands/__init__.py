@@ -32,6 +32,7 @@ COMMANDS = {
 }
 GROUPS = {
     "journal": "An append-only log of runs and attestations that nobody can change unseen.",
+    "sandbox": "The place where builds run: try to break out of it.",
     "rules": "What may vary, and why: list, show and check the rules.",
 }
 

@@ -12,9 +12,9 @@ from verifier.rebuild.model import Build, Environment
 from verifier.rebuild.outputs import collect
 from verifier.rebuild.recipes import RECIPES
 from verifier.rebuild.recipes.base import Job
+from verifier.rebuild.room import open_room
 from verifier.rebuild.root import check
-from verifier.rebuild.sandbox import SANDBOXES, Room
-from verifier.rebuild.user import build_uid, give
+from verifier.rebuild.sandbox import SANDBOXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,23 +55,9 @@ def rebuild(
     recipe = RECIPES[spec.build.recipe](job)
     if (root := recipe.root()) is not None:
         check(root)
-    with cache.scratch() as work:
-        work.chmod(0o711)  # the build user passes through, and sees nothing else
-        room = Room(
-            settings=spec.sandbox,
-            root=root,
-            work=work,
-            tree=_directory(work, "tree"),
-            home=_directory(work, "home"),
-            sources=_directory(work, "sources"),
-            build_path=spec.sandbox.build_path or recipe.build_path,
-            uid=build_uid(),
-            log=Log(output_dir / LOG_NAME, notify),
-        )
-        recipe.lay(room)
-        if spec.sandbox.kind != "host":
-            give(room.tree, room.uid)
-            give(room.home, room.uid)
+    path = spec.sandbox.build_path or recipe.build_path
+    log = Log(output_dir / LOG_NAME, notify)
+    with open_room(spec.sandbox, root, cache, path, log, recipe.lay) as room:
         sandbox = SANDBOXES[spec.sandbox.kind](room)
         probe, tools = environment.tools(sandbox)
         outcome = recipe.build(sandbox)
@@ -98,9 +84,3 @@ def _make_empty(directory: Path) -> None:
         raise BuildError(f"{directory} cannot take the output: {error.strerror}.") from error
     if filled:
         raise BuildError(f"The output directory {directory} is not empty; name another.")
-
-
-def _directory(parent: Path, name: str) -> Path:
-    path = parent / name
-    path.mkdir(mode=0o755)
-    return path

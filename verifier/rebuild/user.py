@@ -35,7 +35,8 @@ def check_reachable(path: Path, uid: int) -> None:
     """
     for parent in path.resolve().parents:
         found = parent.stat()
-        enter = stat.S_IXUSR if found.st_uid == uid else stat.S_IXOTH
+        enter = stat.S_IXGRP if found.st_gid == uid else stat.S_IXOTH
+        enter = stat.S_IXUSR if found.st_uid == uid else enter
         if not found.st_mode & enter and os.geteuid() in (0, uid):
             raise BuildError(
                 f"The build user cannot enter {parent}, where {path.name} lies; set "

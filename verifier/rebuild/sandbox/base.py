@@ -124,6 +124,9 @@ class Sandbox(abc.ABC):
         return {}
 
 
+_SIGNALS = 64  # shells add a signal's number to 128; 255 is some programs' own failure
+
+
 def _sentence(step: Step, stopped: str | None, status: int, caps: spec.Limits, said: str) -> str:
     head = f"The build step {step.name!r}"
     known = {
@@ -140,6 +143,6 @@ def _sentence(step: Step, stopped: str | None, status: int, caps: spec.Limits, s
             f"{head} could not enter its sandbox: {said.splitlines()[0]}; unprivileged user "
             "namespaces must be allowed (on Ubuntu, by an AppArmor profile for bwrap)."
         )
-    if status < 0 or status > 128:
+    if status < 0 or 128 < status <= 128 + _SIGNALS:
         return f"{head} was killed by signal {-status if status < 0 else status - 128}."
     return f"{head} failed with exit status {status}."

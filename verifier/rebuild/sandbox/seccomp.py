@@ -65,6 +65,9 @@ _FORBIDDEN = {
     "fspick": (433, 433),
     "mount_setattr": (442, 442),
 }
+# These persona flags make memory executable, or page zero mappable, for what is started next.
+_PERSONAS = (0x00400000, 0x00100000)
+_QUERY = 0xFFFFFFFF  # personality(2): tell, do not set
 # Programs try these and fall back when the kernel is too old to have them.
 _ABSENT = {
     "io_uring_setup": (425, 425),
@@ -73,7 +76,10 @@ _ABSENT = {
     "clone3": (435, 435),  # its flags lie in memory, where a filter cannot see a new namespace
 }
 _CLONE, _UNSHARE, _SOCKET, _IOCTL = (56, 220), (272, 97), (41, 198), (16, 29)
+_PERSONALITY = (135, 92)
 _AUDIT = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
+
+NUMBERS = {**_FORBIDDEN, **_ABSENT}  # name: (on x86-64, on AArch64)
 
 
 def program(machine: str | None = None) -> bytes | None:
@@ -97,6 +103,9 @@ def program(machine: str | None = None) -> bytes | None:
     for numbers in (_CLONE, _UNSHARE):
         flags = [_step(_LOAD, _ARG0), _step(_JSET, _NEWUSER, 0, 1), _fail(errno.EPERM)]
         code += _when(numbers[column], flags)
+    persona = [_step(_LOAD, _ARG0), _step(_JEQ, _QUERY, 2, 0)]
+    persona += [_step(_JSET, sum(_PERSONAS), 0, 1), _fail(errno.EPERM)]
+    code += _when(_PERSONALITY[column], persona)
     terminal = [_step(_LOAD, _ARG1)]
     for request in _TERMINAL_WRITES:
         terminal += [_step(_JEQ, request, 0, 1), _fail(errno.EPERM)]
@@ -123,6 +132,10 @@ def profile() -> dict[str, Any]:
     rules = [_rule(sorted(_ABSENT), errno.ENOSYS), _rule(sorted(_FORBIDDEN), errno.EPERM)]
     rules.append(_rule(["clone", "unshare"], errno.EPERM, (0, _NEWUSER, _NEWUSER)))
     rules += [_rule(["ioctl"], errno.EPERM, (1, _LOW, request)) for request in _TERMINAL_WRITES]
+    # A filter by name cannot allow the query first: each other bit that it has must be set too.
+    for flag in _PERSONAS:
+        for bit in (1 << place for place in range(32) if 1 << place != flag):
+            rules.append(_rule(["personality"], errno.EPERM, (0, flag | bit, flag)))
     for family in range(_MOST_FAMILIES):
         if family not in _FAMILIES:
             rules.append(_rule(["socket"], errno.EAFNOSUPPORT, (0, _LOW, family)))
