@@ -58,7 +58,7 @@ def verify(
         audited = source.obtain(spec, cache, notify)
         origin = origin._replace(source=_source(spec, audited))
         built = rebuild(spec, audited, cache, options.output / "build", notify)
-        origin = origin._replace(build=built.to_json())
+        origin = origin._replace(build=built.to_json(), makers=built.makers)
         with cache.scratch() as work:
             artifacts = resolve(spec, options.output / "build", work, cache, notify)
             pairing = _stage(artifacts, options.output)

@@ -10,6 +10,8 @@ from verifier.errors import BuildError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from verifier.account import Maker
+
 
 class FailedBuildError(BuildError):
     """A build that failed or was stopped: one sentence, the end of its log, and where it lies."""
@@ -76,9 +78,12 @@ class Build:
     log: Path
     clock: str | None
     seconds: float
+    makers: tuple[Maker, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dictionaries, lists, texts and numbers."""
+        """Plain dictionaries, lists, texts and numbers; makers stand elsewhere in the report."""
         data = asdict(self)
+        del data["makers"]
         data["output_dir"], data["log"] = str(self.output_dir), str(self.log)
         return data

@@ -80,13 +80,17 @@ def rebuild(
         recipe=spec.build.recipe,
         sandbox=sandbox.describe(),
         root_digest=root.digest if root else None,
-        environment=Environment(environment.packages(root), tools, outcome.variables),
+        environment=Environment(
+            (*environment.packages(root), *outcome.packages), tools, outcome.variables
+        ),
         steps=(probe, *outcome.steps),
         outputs=outputs,
         output_dir=output_dir,
         log=output_dir / LOG_NAME,
         clock=outcome.clock,
         seconds=round(time.monotonic() - started, 3),
+        makers=outcome.makers,
+        notes=outcome.notes,
     )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from verifier.source import archive, debian, directory, git
+from verifier.source import archive, debian, directory, git, pypi
 from verifier.source.base import Source, SourceFile
 from verifier.source.cache import Cache
-from verifier.spec import ArchiveSource, DebianSource, DirectorySource, GitSource
+from verifier.spec import ArchiveSource, DebianSource, DirectorySource, GitSource, PypiSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,5 +34,7 @@ def obtain(spec: Spec, cache: Cache, notify: Callable[[str], None] = lambda _tex
             return git.obtain(source, cache, notify)
         case DebianSource():
             return debian.obtain(source, spec.debian, cache, notify)
+        case PypiSource():
+            return pypi.obtain(source, spec.pypi, cache, notify)
         case _:
             assert_never(source)

@@ -66,7 +66,7 @@ def _fetch(spec: ArchiveSource, cache: Cache, notify: Callable[[str], None]) -> 
             made = scratch / "archive"
             if re.match("https?://", spec.location):
                 notify(f"fetching {spec.location}")
-                _download(spec.location, made)
+                download(spec.location, made)
             else:
                 _copy(Path(spec.location), made)
             _check(made, spec)
@@ -89,7 +89,8 @@ def _copy(path: Path, made: Path) -> None:
         raise SourceError(f"The source {path} cannot be read: {error.strerror}.") from error
 
 
-def _download(url: str, made: Path) -> None:
+def download(url: str, made: Path) -> None:
+    """Fetch an http(s) address into a file; SourceError says why it cannot be had."""
     # urllib follows redirects to http(s) and ftp only, never to local files.
     request = urllib.request.Request(url, headers={"User-Agent": "source-binary-verifier"})  # noqa: S310 - _fetch lets http(s) in only
     try:

@@ -18,6 +18,8 @@ from verifier.spec.model import (
     DirectorySource,
     GitSource,
     Limits,
+    PypiIndex,
+    PypiSource,
     RulesetBuild,
     Sandbox,
     Signer,
@@ -25,6 +27,7 @@ from verifier.spec.model import (
     Waiver,
     YaraBuild,
 )
+from verifier.spec.plans import PypiBuild, ToolBuild
 
 __all__ = [
     "ArchiveSource",
@@ -38,10 +41,14 @@ __all__ = [
     "GitSource",
     "Limits",
     "Locator",
+    "PypiBuild",
+    "PypiIndex",
+    "PypiSource",
     "RulesetBuild",
     "Sandbox",
     "Signer",
     "Spec",
+    "ToolBuild",
     "Waiver",
     "YaraBuild",
     "load",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from verifier import limits
+from verifier.spec.plans import SEARCH_PATH, PypiBuild, ToolBuild
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
     from verifier.model import Database
     from verifier.spec.locator import Locator
-
-SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,23 @@ class DebianSource:
     kind: str = "debian"
 
 
-Source = DirectorySource | ArchiveSource | GitSource | DebianSource
+@dataclass(frozen=True, slots=True)
+class PypiSource:
+    """An sdist of the Python package index: its file's name, pinned by SHA-256."""
+
+    file: str
+    sha256: str
+    kind: str = "pypi"
+
+
+Source = DirectorySource | ArchiveSource | GitSource | DebianSource | PypiSource
+
+
+@dataclass(frozen=True, slots=True)
+class PypiIndex:
+    """Where sdists, wheels and build requirements of Python come from (PEP 691)."""
+
+    index: str = "https://pypi.org/simple"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +179,9 @@ class RulesetBuild:
     recipe: str = "ruleset"
 
 
-BuildPlan = CommandBuild | DebianBuild | ClamavBuild | YaraBuild | RulesetBuild
+BuildPlan = (
+    CommandBuild | DebianBuild | ClamavBuild | YaraBuild | RulesetBuild | PypiBuild | ToolBuild
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,3 +269,4 @@ class Spec:
     signers: tuple[Signer, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     databases: tuple[Database, ...] = ()
+    pypi: PypiIndex = PypiIndex()

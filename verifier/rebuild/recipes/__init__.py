@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from verifier.rebuild.recipes.clamav_db import ClamavDatabase
 from verifier.rebuild.recipes.command import Command
 from verifier.rebuild.recipes.debian import Debian
+from verifier.rebuild.recipes.pypi import Pypi
 from verifier.rebuild.recipes.ruleset import Ruleset
 from verifier.rebuild.recipes.yara import Yara
 
@@ -17,6 +18,7 @@ RECIPES: dict[str, type[Recipe]] = {
     "clamav-db": ClamavDatabase,
     "command": Command,
     "debian": Debian,
+    "pypi": Pypi,
     "ruleset": Ruleset,
     "yara": Yara,
 }
