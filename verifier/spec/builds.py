@@ -6,7 +6,7 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from verifier.spec import clamav, model, pypi, ruleset, yara
+from verifier.spec import clamav, model, pypi, ruleset, tools, yara
 from verifier.spec.locator import Locator
 from verifier.spec.plans import SEARCH_PATH
 
@@ -71,9 +71,15 @@ def _debian(table: Table, packages: Packages) -> model.BuildPlan:
 
 
 BUILDS: dict[str, Callable[[Table, Packages], model.BuildPlan]] = {
+    "autotools": tools.build,
+    "cargo": tools.build,
     "clamav-db": clamav.build,
+    "cmake": tools.build,
     "command": _command,
     "debian": _debian,
+    "go": tools.build,
+    "meson": tools.build,
+    "mingw": tools.build,
     "pypi": pypi.build,
     "ruleset": ruleset.build,
     "yara": yara.build,
