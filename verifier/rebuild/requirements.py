@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from verifier.rebuild.recipes.base import Job
 
+LIST = "requirements.txt"
 # How to reach an index is this machine's business; what to take from it is not.
 _PASSED = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
            "PIP_CERT", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")  # fmt: skip
@@ -47,7 +48,7 @@ class Pin:
 
 
 def resolve(
-    job: Job, wanted: Sequence[str], python: str, before: str | None, work: Path
+    job: Job, wanted: Sequence[str], python: str, before: str | None = None
 ) -> tuple[Pin, ...]:
     """The wheels that satisfy `wanted` for one Python, uploaded before that moment; sorted.
 
@@ -55,8 +56,14 @@ def resolve(
         BuildError: nothing satisfies them; the sentence names the requirement.
         SourceError: the index cannot be reached.
     """
+    with job.cache.scratch() as work:
+        return _resolve(job, wanted, python, before, work)
+
+
+def _resolve(
+    job: Job, wanted: Sequence[str], python: str, before: str | None, work: Path
+) -> tuple[Pin, ...]:
     report = work / "pip-report.json"
-    report.unlink(missing_ok=True)
     index = job.spec.pypi.index
     argv = [
         sys.executable, "-I", "-m", "pip", "install", "--dry-run", "--ignore-installed",
@@ -84,8 +91,8 @@ def fetch(job: Job, pins: Sequence[Pin], into: Path) -> None:
         kept = fetch_published(pin.published, job.cache, job.notify)
         (into / kept.name).write_bytes(kept.read_bytes())
         (into / kept.name).chmod(0o644)
-    (into / "requirements.txt").write_text("".join(pin.line() for pin in pins))
-    (into / "requirements.txt").chmod(0o644)
+    (into / LIST).write_text("".join(pin.line() for pin in pins if pin.name != "pip"))
+    (into / LIST).chmod(0o644)
 
 
 def _pins(report: Path) -> list[Pin]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from verifier.rebuild.sandbox.base import Room
 
+_CONFIG = "cargo.toml"  # among the read-only sources
 _LOCK = 16 << 20  # bytes of Cargo.lock that are looked at
 _FETCHED = re.compile(rb'^source = "(registry|git|sparse)\+', re.MULTILINE)
 _VENDORED = """[source.crates-io]
@@ -24,6 +25,8 @@ directory = "{directory}"
 
 class Cargo(Tool):
     """One package or workspace, in the profile release."""
+
+    own = frozenset({_CONFIG})
 
     def prepare(self, room: Room, here: Path) -> None:
         """Want Cargo.lock, and the crates that it names; point cargo to them."""
@@ -47,13 +50,17 @@ class Cargo(Tool):
                 "Cargo.lock names crates of a registry and the source vendors none: run cargo "
                 "vendor, and audit what it adds; a build has no network."
             )
-        if vendor is not None and not configured:
-            self._vendor = vendor.relative_to(room.tree).as_posix()
-            (room.home / ".cargo").mkdir(mode=0o755)
-            path = f"{self.job.spec.sandbox.build_path or self.build_path}/{self._vendor}"
-            if self.job.spec.sandbox.kind == "host":
-                path = str(vendor)
-            (room.home / ".cargo/config.toml").write_text(_VENDORED.format(directory=path))
+        self._pointed = vendor is not None and not configured
+        if vendor is not None and self._pointed:
+            self._vendored(room, vendor)
+
+    def _vendored(self, room: Room, vendor: Path) -> None:
+        """Say that crates of the registry are those of `vendor`, as cargo vendor advises."""
+        inside = str(vendor)
+        if room.settings.kind != "host":
+            inside = f"{room.build_path}/{vendor.relative_to(room.tree).as_posix()}"
+        (room.sources / _CONFIG).write_text(_VENDORED.format(directory=inside))
+        (room.sources / _CONFIG).chmod(0o644)
 
     def variables(self, places: Places) -> dict[str, str]:
         """Cargo keeps to its own home, and to what is there."""
@@ -67,7 +74,9 @@ class Cargo(Tool):
     def commands(self, places: Places) -> list[Work]:
         """Build, and test where that is asked for."""
         plan = self.plan()
-        options = ("--release", "--offline", "--locked", f"--jobs={places.processors}")
+        options = ["--release", "--offline", "--locked", f"--jobs={places.processors}"]
+        if self._pointed:
+            options.append(f"--config={places.extra}/{_CONFIG}")
         work = [Work("build", ("cargo", "build", *options, *plan.arguments))]
         if plan.tests:
             work.append(Work("test", ("cargo", "test", *options, *plan.arguments)))

@@ -52,6 +52,8 @@ endian = 'little'
 class Mingw(Tool):
     """One project, built for `build.host` by `build.system`."""
 
+    own = frozenset({"toolchain.cmake", "cross.ini"})
+
     def prepare(self, room: Room, here: Path) -> None:
         """Lay the toolchain's description for CMake and Meson."""
         plan = self.plan()

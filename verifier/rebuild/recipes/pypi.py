@@ -14,10 +14,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from verifier import aside, process
-from verifier.account import Maker
 from verifier.errors import BuildError
 from verifier.rebuild import requirements, wheels
-from verifier.rebuild.recipes.base import Outcome, clock_variables
+from verifier.rebuild.recipes.base import Outcome, set_clock
 from verifier.rebuild.recipes.command import Command
 from verifier.rebuild.sandbox import Step
 from verifier.source import pypi
@@ -27,12 +26,12 @@ from verifier.spec.plans import SEARCH_PATH
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from verifier.rebuild.requirements import Pin
     from verifier.rebuild.root import Root
     from verifier.rebuild.sandbox.base import Room, Sandbox
     from verifier.spec import Locator
 
 OUTPUTS = ("dist/*.whl",)
+_PLAIN_UMASK = 0o022  # that of an extracted source
 _MARK = "@requires "
 _HOOKS = "hooks.py"
 # What PEP 517 says of a project without a [build-system] table.
@@ -60,28 +59,30 @@ class Pypi(Command):
     """One sdist, one wheel."""
 
     def root(self) -> Root | None:
-        """The host's Python, or the base root with Python and its headers."""
+        """The host's Python, or the base root with Python and its headers; then fetch and pin."""
         plan = self._plan()
         name = f"python{plan.python or '3'}-dev"
         found = self.debian_root((("install", name), "Python"))
         self._python = _python(plan, found)
+        self._system = _build_system(self.job.source.path)
+        self._facts = self._read_shipped()
+        self._pip = requirements.resolve(self.job, (f"pip=={version('pip')}",), self._python)[0]
+        self._pin(())
         return found
 
     def lay(self, room: Room) -> None:
-        """Copy the tree with modes of the umask; read the shipped wheel; pin, fetch, lay wheels."""
+        """Copy the tree, with modes of the umask; lay the wheels and the caller of hooks."""
         super().lay(room)
-        _set_modes(room.tree, room.settings.umask)
-        self._facts = self._read_shipped()
-        self._system = _build_system(room.tree)
-        (room.sources / "wheels").mkdir(mode=0o755)
+        if room.settings.umask != _PLAIN_UMASK:
+            _set_modes(room.tree, room.settings.umask)
         (room.sources / _HOOKS).write_text(_RUN_HOOK)
         (room.sources / _HOOKS).chmod(0o644)
-        self._pin(room, ())
+        requirements.fetch(self.job, (*self._pins, self._pip), room.sources)
 
     def build(self, sandbox: Sandbox) -> Outcome:
         """Make the environment, ask the backend what else it needs, build the wheel."""
         plan, room = self._plan(), sandbox.room
-        variables = self._variables(sandbox)
+        variables, clock = set_clock(room.settings, self._variables(sandbox))
         steps = [
             sandbox.run(Step(name, argv, sandbox.tree, variables))
             for name, argv in self._environment(sandbox, "env")
@@ -90,22 +91,21 @@ class Pypi(Command):
         steps.append(self._hook(sandbox, "requires", variables))
         if asked := _asked(room.log.since(start, 1 << 16)):
             # Nothing is fetched while something builds: a second, whole environment follows.
-            self._pin(room, asked)
+            self._pin(asked)
+            requirements.fetch(self.job, (*self._pins, self._pip), room.sources)
+            sandbox.laid(self.own)
             variables["PATH"] = f"{sandbox.home}/env2/bin:{SEARCH_PATH}"
             steps += [
                 sandbox.run(Step(name, argv, sandbox.tree, variables))
                 for name, argv in self._environment(sandbox, "env2")
             ]
         steps.append(self._hook(sandbox, "build", variables))
-        moment = room.settings.clock
-        clock = moment.isoformat() if isinstance(moment, dt.datetime) else None
         return Outcome(
             steps=tuple(steps),
             variables={**sandbox.variables(), **variables},
             outputs=OUTPUTS,
             clock=clock,
             packages=tuple(pin.package() for pin in self._pins),
-            makers=tuple(self._makers()),
             notes=tuple(self._notes(plan)),
         )
 
@@ -159,16 +159,11 @@ class Pypi(Command):
             wanted.append(f"setuptools<{_PACKS_ITSELF}")
         return wanted
 
-    def _pin(self, room: Room, asked: tuple[str, ...]) -> None:
-        job, into = self.job, room.sources / "wheels"
+    def _pin(self, asked: tuple[str, ...]) -> None:
         wanted = [*self._wanted(), *asked]
-        self._pins = requirements.resolve(job, wanted, self._python, self._before(), room.work)
-        installer = requirements.resolve(
-            job, (f"pip=={version('pip')}",), self._python, None, room.work
-        )
-        requirements.fetch(job, self._pins, into)
-        self._pip: Pin = installer[0]
-        requirements.fetch(job, installer, room.sources)
+        self._pins = requirements.resolve(self.job, wanted, self._python, self._before())
+        files = (pin.published.file for pin in (*self._pins, self._pip))
+        self.own = frozenset({_HOOKS, requirements.LIST, *files})
 
     def _environment(self, sandbox: Sandbox, name: str) -> list[tuple[str, tuple[str, ...]]]:
         """Steps that make a virtual environment of the pinned wheels, each checked again by pip."""
@@ -177,8 +172,7 @@ class Pypi(Command):
         install = (
             *(f"{where}/bin/python", "-I", pip, "install", "--no-index", "--no-deps"),
             *("--require-hashes", "--disable-pip-version-check", "--no-cache-dir", "--quiet"),
-            *("--find-links", f"{sandbox.sources}/wheels"),
-            *("-r", f"{sandbox.sources}/wheels/requirements.txt"),
+            *("--find-links", sandbox.sources, "-r", f"{sandbox.sources}/{requirements.LIST}"),
         )
         made = (f"python{self._python}", "-I", "-m", "venv", "--without-pip", where)
         return [("environment", made), ("install build requirements", install)]
@@ -203,21 +197,7 @@ class Pypi(Command):
             epoch = facts.epoch
         if epoch is not None:
             variables["SOURCE_DATE_EPOCH"] = str(epoch)
-        moment = sandbox.room.settings.clock
-        if isinstance(moment, dt.datetime):
-            variables |= clock_variables(moment)
         return variables
-
-    def _makers(self) -> list[Maker]:
-        """The backend that the shipped wheel names, beside the one that was used."""
-        facts, shipped = self._facts, self._shipped()
-        if facts is None or not facts.backend or shipped is None:
-            return []
-        here = {pin.name.lower().replace("_", "-"): pin.version for pin in self._pins}
-        found = here.get(facts.backend.lower().replace("_", "-"), "none")
-        advice = f'Add "{facts.backend}=={facts.version}" to build.requirements.'
-        told = (facts.backend, str(shipped).rsplit("/", 1)[-1], facts.version, found)
-        return [Maker(*told, "" if found == facts.version else advice)]
 
     def _notes(self, plan: PypiBuild) -> list[str]:
         facts = self._facts

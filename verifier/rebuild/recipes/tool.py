@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import abc
-import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from verifier.errors import BuildError
-from verifier.rebuild.recipes.base import Outcome, clock_variables
+from verifier.rebuild.recipes.base import Outcome, set_clock
 from verifier.rebuild.recipes.command import Command
 from verifier.rebuild.sandbox import Step
 from verifier.spec import ToolBuild
@@ -88,13 +87,11 @@ class Tool(Command):
             **self.variables(places),
             **dict(plan.environment),
         }
-        if isinstance(settings.clock, dt.datetime):
-            variables |= clock_variables(settings.clock)
+        variables, clock = set_clock(settings, variables)
         steps = []
         for work in self.commands(places):
             step = Step(work.name, work.argv, _joined(places.source, work.where), variables)
             steps.append(sandbox.run(step))
-        clock = settings.clock.isoformat() if isinstance(settings.clock, dt.datetime) else None
         return Outcome(tuple(steps), {**sandbox.variables(), **variables}, plan.outputs, clock)
 
     def plan(self) -> ToolBuild:
