@@ -96,7 +96,9 @@ def rebuild(
         recipe=spec.build.recipe,
         sandbox=sandbox.describe(),
         root_digest=root.digest if root else None,
-        environment=Environment(environment.packages(root), tools, outcome.variables),
+        environment=Environment(
+            (*environment.packages(root), *outcome.packages), tools, outcome.variables
+        ),
         steps=(*probes, *outcome.steps),
         outputs=outputs,
         output_dir=output_dir,
@@ -106,6 +108,8 @@ def rebuild(
         inputs=accounted.inputs,
         record=accounted.record,
         conditions=met,
+        makers=outcome.makers,
+        notes=outcome.notes,
     )
 
 

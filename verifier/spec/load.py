@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier.errors import UsageError
-from verifier.spec import builds, databases, model, pins
+from verifier.spec import builds, databases, model, pins, pypi
 from verifier.spec.locator import Locator
 from verifier.spec.table import Table
 
@@ -56,6 +56,7 @@ def load(path: Path) -> model.Spec:
         signers=tuple(_signer(table) for table in top.children("signers")),
         waivers=tuple(_waiver(table) for table in top.children("waivers")),
         databases=databases.read(top.children("databases")),
+        pypi=_pypi(top.child("pypi")),
         records_inputs=_record(top.child("inputs")),
         pins=pinned,
         rebuilds=top.positive("rebuilds", 1) if top.has("rebuilds") else None,
@@ -143,6 +144,7 @@ _SOURCES: dict[str, Callable[[Table], model.Source]] = {
     "archive": _archive_source,
     "git": _git_source,
     "debian": _debian_source,
+    "pypi": pypi.source,
 }
 
 
@@ -162,6 +164,14 @@ def _debian(table: Table) -> model.DebianArchive:
             raise table.error(name, f"is {value!r}, which has a character that apt would misread")
     table.finish()
     return archive
+
+
+def _pypi(table: Table) -> model.PypiIndex:
+    index = table.get("index", str, model.PypiIndex().index).rstrip("/")
+    table.finish()
+    if not re.fullmatch(r"https?://[!-~]+", index):
+        raise table.error("index", f"is {index!r}, which does not start with https://")
+    return model.PypiIndex(index)
 
 
 def _build(table: Table) -> model.BuildPlan:
@@ -259,10 +269,7 @@ def _artifact(table: Table) -> model.Artifact:
     rebuilt = artifact.rebuilt.path
     if rebuilt is None or Path(rebuilt).is_absolute() or ".." in Path(rebuilt).parts:
         raise table.error("rebuilt", "must be a path or glob inside the build's output")
-    shipped = artifact.shipped
-    if shipped.path is not None:
-        shipped = dataclasses.replace(shipped, path=str(_at(table, shipped.path)))
-    return dataclasses.replace(artifact, shipped=shipped)
+    return dataclasses.replace(artifact, shipped=artifact.shipped.below(table.file.parent))
 
 
 def _locator(table: Table, name: str) -> Locator:
@@ -271,7 +278,7 @@ def _locator(table: Table, name: str) -> Locator:
         if isinstance(value, str):
             return Locator.parse(value)
         inner = table.child(name, required=True)
-        names = ("path", "package", "version", "member")
+        names = ("path", "package", "version", "member", "wheel", "sha256")
         locator = Locator(**{key: inner.optional(key, str) for key in names})
     except ValueError as error:
         raise table.error(name, f"is wrong: {error}") from None

@@ -93,6 +93,11 @@ class Sandbox(abc.ABC):
             host = self.room.tree / directory[len(self.tree) :].strip("/")
             self.room.recorder.audited(directory, host)
 
+    def laid(self, own: frozenset[str]) -> None:
+        """Tell the recorder that the verifier laid files of these names among the sources."""
+        if self.room.recorder is not None:
+            self.room.recorder.laid_more(self.sources, self.room.sources, own)
+
     def variables(self) -> dict[str, str]:
         """The environment that every step has."""
         settings = self.room.settings
