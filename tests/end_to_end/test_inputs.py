@@ -21,7 +21,6 @@ from verifier.errors import SourceError
 from verifier.rebuild import accounting
 from verifier.rebuild.inputs import strace
 from verifier.rebuild.inputs.processes import shown
-from verifier.rebuild.recipes import command
 from verifier.rebuild.recipes.command import Command
 from verifier.rebuild.root import Root, base_root, digest
 from verifier.source import Cache
@@ -244,6 +243,7 @@ def test_a_download_is_an_event_that_names_the_address(place: Path) -> None:
 def test_a_file_swapped_between_review_and_build_is_named(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It is refused before the build; and were it not, the account would name it."""
     tree = place / "source"
     tree.mkdir()
     (tree / "good.h").write_text("int reviewed;\n")
@@ -258,14 +258,14 @@ def test_a_file_swapped_between_review_and_build_is_named(
     audited = source.obtain(spec, Cache.open(place / "cache"))
     (tree / "good.h").write_text("int swapped;\n")
     (tree / "late.h").write_text("int slipped_in;\n")
+    cache = Cache.open(place / "cache")
     with pytest.raises(SourceError, match=r"changed .* in good\.h, late\.h; nothing was built"):
-        rebuild.rebuild(spec, audited, Cache.open(place / "cache"), place / "none")
+        rebuild.rebuild(spec, audited, cache, place / "refused")
 
-    # What a copy does not notice, because it is made in another way, the recorder does.
-    def copy(source: source.Source, into: Path) -> None:
-        shutil.copytree(source.path, into, symlinks=True, dirs_exist_ok=True)
+    def unchecked(copied: source.Source, into: Path) -> None:
+        shutil.copytree(copied.path, into, dirs_exist_ok=True)
 
-    monkeypatch.setattr(command, "copy_tree", copy)
+    monkeypatch.setattr("verifier.rebuild.recipes.command.copy_tree", unchecked)
     made = rebuild.rebuild(spec, audited, Cache.open(place / "cache"), place / "output")
     named = {item.path: item.reason for item in inputs(made).unaccounted}
     assert "changed between the audit and the build" in named["/build/source/good.h"]

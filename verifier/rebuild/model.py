@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from verifier.errors import BuildError
@@ -10,7 +10,7 @@ from verifier.errors import BuildError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from verifier.account import Inputs
+    from verifier.account import Inputs, Maker
 
 
 class FailedBuildError(BuildError):
@@ -70,6 +70,8 @@ class Build:
 
     `inputs` is what it read, None where that was not to be recorded; `record` names the file
     beside the log that holds all of it, and its SHA-256.
+    `clock` is the moment to which the sandbox's clock was set; `conditions` what a step met, where
+    that was asked for.
     """
 
     recipe: str
@@ -84,10 +86,14 @@ class Build:
     seconds: float
     inputs: Inputs | None = None
     record: dict[str, str] | None = None
+    conditions: dict[str, str] = field(default_factory=dict)
+    makers: tuple[Maker, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dictionaries, lists, texts and numbers."""
+        """Plain dictionaries, lists, texts and numbers; makers stand elsewhere in the report."""
         data = asdict(self)
+        del data["makers"]
         del data["inputs"]  # the report has a place of its own for them
         data["output_dir"], data["log"] = str(self.output_dir), str(self.log)
         return data

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier.errors import UsageError
-from verifier.spec import builds, databases, model, pins
+from verifier.spec import builds, databases, model, pins, pypi
 from verifier.spec.locator import Locator
 from verifier.spec.table import Table
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _ROOT = re.compile(r"host-tools|debian:[a-z][a-z0-9-]*")
+_IMAGE = re.compile("sha256:[0-9a-f]{64}")
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}")
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*(?:/[A-Za-z0-9][A-Za-z0-9._+-]*)*")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -55,8 +56,10 @@ def load(path: Path) -> model.Spec:
         signers=tuple(_signer(table) for table in top.children("signers")),
         waivers=tuple(_waiver(table) for table in top.children("waivers")),
         databases=databases.read(top.children("databases")),
+        pypi=_pypi(top.child("pypi")),
         records_inputs=_record(top.child("inputs")),
         pins=pinned,
+        rebuilds=top.positive("rebuilds", 1) if top.has("rebuilds") else None,
     )
     top.finish()
     _check_together(spec, top)
@@ -72,12 +75,16 @@ def _check_together(spec: model.Spec, top: Table) -> None:
         raise top.error("build.recipe", f"{build.recipe} cannot build a source of kind debian yet")
     if sandbox.kind == "host" and (sandbox.root != "host-tools" or build.packages):
         raise top.error("sandbox.kind", "host has no root: drop sandbox.root and build.packages")
+    if sandbox.kind == "podman" and sandbox.root == "host-tools":
+        raise top.error("sandbox.root", "must be debian:SUITE: podman runs an image, not this host")
     if build.packages and sandbox.root == "host-tools":
         raise top.error("build.packages", "needs a root to install into: set sandbox.root")
     if sandbox.clock is not None and build.recipe == "yara":
         raise top.error("sandbox.clock", "has no use: compiled rules hold no time")
     if sandbox.clock == "changelog" and build.recipe != "debian":
         raise top.error("sandbox.clock", "changelog needs the debian recipe; give a date")
+    if sandbox.clock == "epoch" and build.recipe in ("clamav-db", "ruleset"):
+        raise top.error("sandbox.clock", f"epoch has no use for {build.recipe}; give a date")
 
 
 def _at(table: Table, text: str) -> Path:
@@ -137,6 +144,7 @@ _SOURCES: dict[str, Callable[[Table], model.Source]] = {
     "archive": _archive_source,
     "git": _git_source,
     "debian": _debian_source,
+    "pypi": pypi.source,
 }
 
 
@@ -158,6 +166,14 @@ def _debian(table: Table) -> model.DebianArchive:
     return archive
 
 
+def _pypi(table: Table) -> model.PypiIndex:
+    index = table.get("index", str, model.PypiIndex().index).rstrip("/")
+    table.finish()
+    if not re.fullmatch(r"https?://[!-~]+", index):
+        raise table.error("index", f"is {index!r}, which does not start with https://")
+    return model.PypiIndex(index)
+
+
 def _build(table: Table) -> model.BuildPlan:
     plan = builds.read(table)
     table.finish()
@@ -166,14 +182,15 @@ def _build(table: Table) -> model.BuildPlan:
 
 def _sandbox(table: Table, build: model.BuildPlan, debian: model.DebianArchive) -> model.Sandbox:
     plain = model.Sandbox()
-    kind = table.choice("kind", ("bubblewrap", "host"), plain.kind)
-    in_root = build.recipe == "debian" and kind != "host"
+    kind = table.choice("kind", ("bubblewrap", "podman", "host"), plain.kind)
+    in_root = kind == "podman" or (build.recipe == "debian" and kind != "host")
     umask = table.get("umask", str, "022")
     if not re.fullmatch("0?[0-7]{3}", umask):
         raise table.error("umask", f"is {umask!r}; it is a string of octal digits such as 022")
     sandbox = model.Sandbox(
         kind=kind,
         root=_matching(table, "root", _ROOT, f"debian:{debian.suite}" if in_root else plain.root),
+        image=_image(table, kind),
         user=_matching(table, "user", _USER, plain.user),
         uid=table.positive("uid", plain.uid),
         hostname=_matching(table, "hostname", _HOSTNAME, plain.hostname),
@@ -196,6 +213,14 @@ def _matching(table: Table, name: str, pattern: re.Pattern[str], default: str) -
     return value
 
 
+def _image(table: Table, kind: str) -> str | None:
+    if not table.has("image"):
+        return None
+    if kind != "podman":
+        raise table.error("image", "has no use without kind podman")
+    return _matching(table, "image", _IMAGE, "")
+
+
 def _build_path(table: Table) -> str | None:
     path = table.optional("build_path", str)
     if path is not None and (os.path.normpath(path) != path or path.count("/") < 2):
@@ -205,17 +230,18 @@ def _build_path(table: Table) -> str | None:
 
 def _clock(table: Table) -> str | dt.datetime | None:
     value = table.raw("clock")
-    if value is None or value == "changelog":
-        return None if value is None else "changelog"
+    if value is None or value in ("changelog", "epoch"):
+        return None if value is None else str(value)
     if isinstance(value, str):
         try:
             value = dt.datetime.fromisoformat(value)
         except ValueError:
-            raise table.error("clock", f'is {value!r}, neither "changelog" nor a date') from None
+            text = f'is {value!r}, neither "changelog" nor "epoch" nor a date'
+            raise table.error("clock", text) from None
     if type(value) is dt.date:
         value = dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
     if not isinstance(value, dt.datetime):
-        raise table.error("clock", f'must be "changelog" or a date, not {value!r}')
+        raise table.error("clock", f'must be "changelog", "epoch" or a date, not {value!r}')
     zone = value.tzinfo or dt.UTC
     return value.replace(tzinfo=zone).astimezone(dt.UTC)
 
@@ -243,10 +269,7 @@ def _artifact(table: Table) -> model.Artifact:
     rebuilt = artifact.rebuilt.path
     if rebuilt is None or Path(rebuilt).is_absolute() or ".." in Path(rebuilt).parts:
         raise table.error("rebuilt", "must be a path or glob inside the build's output")
-    shipped = artifact.shipped
-    if shipped.path is not None:
-        shipped = dataclasses.replace(shipped, path=str(_at(table, shipped.path)))
-    return dataclasses.replace(artifact, shipped=shipped)
+    return dataclasses.replace(artifact, shipped=artifact.shipped.below(table.file.parent))
 
 
 def _locator(table: Table, name: str) -> Locator:
@@ -255,7 +278,7 @@ def _locator(table: Table, name: str) -> Locator:
         if isinstance(value, str):
             return Locator.parse(value)
         inner = table.child(name, required=True)
-        names = ("path", "package", "version", "member")
+        names = ("path", "package", "version", "member", "wheel", "sha256")
         locator = Locator(**{key: inner.optional(key, str) for key in names})
     except ValueError as error:
         raise table.error(name, f"is wrong: {error}") from None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from verifier import limits
+from verifier.spec.plans import SEARCH_PATH, PypiBuild, ToolBuild
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
     from verifier.model import Database
     from verifier.spec.locator import Locator
-
-SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,23 @@ class Pins:
     record_keys: tuple[Path, ...] = ()
 
 
-Source = DirectorySource | ArchiveSource | GitSource | DebianSource
+@dataclass(frozen=True, slots=True)
+class PypiSource:
+    """An sdist of the Python package index: its file's name, pinned by SHA-256."""
+
+    file: str
+    sha256: str
+    kind: str = "pypi"
+
+
+Source = DirectorySource | ArchiveSource | GitSource | DebianSource | PypiSource
+
+
+@dataclass(frozen=True, slots=True)
+class PypiIndex:
+    """Where sdists, wheels and build requirements of Python come from (PEP 691)."""
+
+    index: str = "https://pypi.org/simple"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +210,9 @@ class RulesetBuild:
     recipe: str = "ruleset"
 
 
-BuildPlan = CommandBuild | DebianBuild | ClamavBuild | YaraBuild | RulesetBuild
+BuildPlan = (
+    CommandBuild | DebianBuild | ClamavBuild | YaraBuild | RulesetBuild | PypiBuild | ToolBuild
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,15 +227,37 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Conditions:
+    """What no specification sets: `diagnose` holds these still, or varies one of them.
+
+    `wrap` stands before each step's command (setarch, taskset). `files` are laid beside the
+    sources, `environment` may name them by "{sources}". `reversed_listing` puts the tree where
+    directories list their entries in another order. `start` is the time at which the first step
+    begins, written as an offset into the file `clock` among the sources' conditions. `probe` asks
+    what a step really meets.
+    """
+
+    wrap: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    files: Path | None = None
+    reversed_listing: bool = False
+    start: dt.datetime | None = None
+    probe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Sandbox:
     """The place where steps run.
 
-    `root` is "host-tools" or "debian:SUITE". `build_path` None leaves it to the recipe.
-    `clock` is None for the real one, "changelog", or an aware date-time.
+    `root` is "host-tools" or "debian:SUITE"; `image` pins the OCI image that podman makes of it,
+    "sha256:" and the digest of its manifest. `build_path` None leaves it to the recipe.
+    `clock` is None for the real one, "changelog", "epoch" (SOURCE_DATE_EPOCH), or an aware
+    date-time. `conditions` are what `diagnose` holds or varies.
     """
 
     kind: str = "bubblewrap"
     root: str = "host-tools"
+    image: str | None = None
     user: str = "builder"
     uid: int = 1000
     hostname: str = "sandbox"
@@ -229,6 +268,7 @@ class Sandbox:
     processors: int = 1
     clock: str | dt.datetime | None = None
     limits: Limits = field(default_factory=Limits)
+    conditions: Conditions = field(default_factory=Conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +310,10 @@ class Waiver:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One audit. `policy` is "standard", "strict", or the path of a policy file."""
+    """One audit. `policy` is "standard", "strict", or the path of a policy file.
+
+    `rebuilds` is how many builds in all; None builds twice where the first is not identical.
+    """
 
     path: Path
     sha256: str
@@ -285,3 +328,5 @@ class Spec:
     databases: tuple[Database, ...] = ()
     records_inputs: bool = True  # of the build
     pins: Pins = field(default_factory=Pins)
+    rebuilds: int | None = None
+    pypi: PypiIndex = PypiIndex()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from verifier import limits, process
@@ -50,6 +50,8 @@ class Step:
     """One command; `directory` is a path as the sandbox shows it.
 
     `recorded` False is for what the verifier itself asks, which is no part of the build.
+    `held` steps meet the settings' `conditions`; a step that unpacks does not, since a clock that
+    is held would make some unpacked files older than others.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Step:
     directory: str
     environment: Mapping[str, str] = field(default_factory=dict)
     recorded: bool = True
+    held: bool = True
 
 
 class Sandbox(abc.ABC):
@@ -90,6 +93,11 @@ class Sandbox(abc.ABC):
             host = self.room.tree / directory[len(self.tree) :].strip("/")
             self.room.recorder.audited(directory, host)
 
+    def laid(self, own: frozenset[str]) -> None:
+        """Tell the recorder that the verifier laid files of these names among the sources."""
+        if self.room.recorder is not None:
+            self.room.recorder.laid_more(self.sources, self.room.sources, own)
+
     def variables(self) -> dict[str, str]:
         """The environment that every step has."""
         settings = self.room.settings
@@ -113,6 +121,7 @@ class Sandbox(abc.ABC):
             ToolError: a program of the sandbox itself is missing.
         """
         room, caps = self.room, self.room.settings.limits
+        step = self._held(step)
         room.log.begin(step.name)
         start = room.log.size
         fds: list[int] = []
@@ -143,10 +152,25 @@ class Sandbox(abc.ABC):
             recorder.finished(step.name, step.directory)
         return StepRecord(step.name, step.argv, round(done.seconds, 3), done.status)
 
+    def _held(self, step: Step) -> Step:
+        """The step under the settings' conditions; the step's own variables win."""
+        conditions = self.room.settings.conditions
+        if not step.held:
+            return step
+        extra = {
+            name: value.replace("{sources}", self.sources) for name, value in conditions.environment
+        }
+        return replace(
+            step, argv=(*conditions.wrap, *step.argv), environment={**extra, **step.environment}
+        )
+
     def launch_environment(self, step: Step) -> dict[str, str]:
         """The environment of the launched command itself; sandboxes set the step's inside."""
         del step
         return {}
+
+
+_SIGNALS = 64  # shells add a signal's number to 128; 255 is some programs' own failure
 
 
 def _sentence(step: Step, stopped: str | None, status: int, caps: spec.Limits, said: str) -> str:
@@ -175,6 +199,6 @@ def _sentence(step: Step, stopped: str | None, status: int, caps: spec.Limits, s
             f"{head} could not be recorded: {said.splitlines()[0]}; ptrace must be allowed "
             "(kernel.yama.ptrace_scope below 3), or inputs.record = false be set."
         )
-    if status < 0 or status > 128:
+    if status < 0 or 128 < status <= 128 + _SIGNALS:
         return f"{head} was killed by signal {-status if status < 0 else status - 128}."
     return f"{head} failed with exit status {status}."
