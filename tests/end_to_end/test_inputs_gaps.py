@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.end_to_end.sandboxes import build, open_place
+from tests.end_to_end.sandboxes import as_nobody, build, open_place
 from verifier import limits
 from verifier.rebuild import FailedBuildError, accounting
 from verifier.rebuild.inputs import strace
@@ -86,6 +86,23 @@ def test_a_process_whose_birth_was_not_seen_is_a_gap(
     without(monkeypatch, "fork(")
     without(monkeypatch, "clone(")
     assert any("has no known parent" in text for text in inputs(place, STEP).problems)
+
+
+def test_what_a_build_shuts_before_a_user_is_a_gap(place: Path) -> None:
+    place.chmod(0o777)
+    (place / "source").chmod(0o755)
+
+    def action() -> None:
+        own = place / "of-user"
+        (own / "source").mkdir(parents=True)
+        (own / "source/audited").write_text("as it was\n")
+        step = "touch out; mkdir shut; echo x >shut/x; chmod 0 audited shut"
+        made = build(own, [step])
+        assert made.inputs is not None
+        assert any("cannot be read" in text for text in made.inputs.problems)
+        assert any("audited files changed" in text for text in made.inputs.problems)
+
+    as_nobody(action)
 
 
 def test_an_unreadable_recording_is_a_gap(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

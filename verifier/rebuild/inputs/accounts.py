@@ -124,13 +124,21 @@ def _origins(recorder: Recorder, sandbox: Sandbox, products: Sequence[str]) -> d
     """For each file whose name ends as one of the products, the audited files behind it."""
     found: dict[str, list[str]] = {}
     replay = recorder.replay
-    for name in laid.names(sandbox.room.tree):
+    for name in _listed_files(sandbox.room.tree):
         path = f"{sandbox.tree}/{name}"
         if path.endswith(tuple(f"/{each.lstrip('/')}" for each in products)):
             names = replay.flow.origins(replay.names.get(path))
             if names is not None:
                 found[shown(path)] = [shown(each) for each in names]
     return found
+
+
+def _listed_files(top: Path) -> list[str]:
+    """The files of the tree; none where it cannot be listed, which `_gaps` tells."""
+    try:
+        return list(laid.names(top))
+    except OSError:
+        return []
 
 
 def _odd_links(recorder: Recorder) -> list[Input]:
@@ -165,7 +173,12 @@ def _gaps(recorder: Recorder, sandbox: Sandbox, altered: list[Altered]) -> list[
     """What the end of the tree shows that the recording does not."""
     found = []
     for inside, host in ((sandbox.tree, sandbox.room.tree), (sandbox.home, sandbox.room.home)):
-        if recorder.steps and (unseen := recorder.unseen(host, inside)):
+        try:
+            unseen = recorder.unseen(host, inside) if recorder.steps else []
+        except OSError as error:
+            found.append(f"What the build left below {inside} cannot be read: {error.strerror}.")
+            continue
+        if unseen:
             found.append(
                 f"{len(unseen)} files below {inside} were made by nothing that was recorded, "
                 f"{shown(unseen[0])} for one."
