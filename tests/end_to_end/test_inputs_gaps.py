@@ -141,3 +141,53 @@ def test_a_sandbox_that_cannot_be_recorded_is_never_complete(
     assert (found.method, found.classes) == ("none", ())
     assert "the sandbox bubblewrap has no recorder" in found.problems[0]
     assert accounting.RECORD_NAME
+
+
+LISTENER = """
+import ctypes, errno, platform
+libc = ctypes.CDLL(None, use_errno=True)
+libc.prctl(38, 1, 0, 0, 0)
+number = {"x86_64": 317, "aarch64": 277}[platform.machine()]
+allow = (ctypes.c_uint64 * 1)(6 | 0x7fff0000 << 32)
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("steps", ctypes.c_void_p)]
+program = Program(1, ctypes.addressof(allow))
+def load(flags):
+    return libc.syscall(number, 1, flags, ctypes.byref(program)), ctypes.get_errno()
+plain, listened = load(0)[0], load(8)
+open("out", "w").write(f"{plain} {listened[0]} {errno.errorcode[listened[1]]}")
+"""
+
+
+def test_a_filter_that_outranks_the_recorders_cannot_be_had(place: Path) -> None:
+    """SECCOMP_RET_USER_NOTIF comes before SECCOMP_RET_TRACE: seccomp(2), "Return values"."""
+    (place / "source/listener.py").write_text(LISTENER)
+    made = build(place, [["/usr/bin/python3", "listener.py"]])
+    assert (made.output_dir / "out").read_text() == "0 -1 EPERM"
+
+
+ESCAPE = """
+import ctypes, os, platform
+libc = ctypes.CDLL(None, use_errno=True)
+number = {"x86_64": 56, "aarch64": 220}[platform.machine()]
+CLONE_UNTRACED, SIGCHLD = 0x00800000, 17
+child = libc.syscall(number, CLONE_UNTRACED | SIGCHLD, 0, 0, 0, 0)
+if child == 0:
+    try:
+        open("secret").read()
+        os._exit(7)
+    except OSError:
+        os._exit(3)
+status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+open("out", "w").write(str(status))
+"""
+
+
+def test_a_process_that_shakes_its_tracer_off_can_open_nothing(place: Path) -> None:
+    """strace's filter answers ENOSYS for every traced call where no tracer is left."""
+    (place / "source/escape.py").write_text(ESCAPE)
+    (place / "source/secret").write_text("secret")
+    made = build(place, [["/usr/bin/python3", "escape.py"]])
+    assert made.inputs is not None
+    could = (made.output_dir / "out").read_text() == "7"
+    assert ("secret" in made.inputs.unread) is not could

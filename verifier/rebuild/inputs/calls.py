@@ -22,7 +22,16 @@ RUNS = ("execve", "execveat")
 FORKS = ("clone", "clone3", "fork", "vfork")
 TALKS = ("connect", "bind", "sendto", "sendmsg", "sendmmsg")
 # After one of these the names in the log, or the log itself, are not the whole truth.
-BLINDS = ("io_uring_setup", "chroot", "pivot_root", "mount", "move_mount", "setns", "unshare")
+BLINDS = (
+    "io_uring_setup",
+    "seccomp",
+    "chroot",
+    "pivot_root",
+    "mount",
+    "move_mount",
+    "setns",
+    "unshare",
+)
 
 # The arguments of each call; the groups' meaning is in `_GROUPS`.
 _SHAPES = {
@@ -116,6 +125,8 @@ def _named(name: str, text: str) -> Call | None:
         return Call(name, flags=text)
     if name in FORKS and (found := _CHILD.search(text)) is not None:
         return Call(name, child=int(found[2] or found[1]), flags=text)
+    if name == "seccomp" and "SECCOMP_FILTER_FLAG_NEW_LISTENER" not in text:
+        return None
     return Call(name) if name in BLINDS and _RESULT.search(text) else _check_killed(text)
 
 
