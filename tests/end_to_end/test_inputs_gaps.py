@@ -9,7 +9,7 @@ import pytest
 from tests.end_to_end.sandboxes import as_nobody, build, open_place
 from verifier import limits
 from verifier.rebuild import FailedBuildError, accounting
-from verifier.rebuild.inputs import strace
+from verifier.rebuild.inputs import laid, strace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -191,3 +191,23 @@ def test_a_process_that_shakes_its_tracer_off_can_open_nothing(place: Path) -> N
     assert made.inputs is not None
     could = (made.output_dir / "out").read_text() == "7"
     assert ("secret" in made.inputs.unread) is not could
+
+
+def test_a_link_that_was_turned_elsewhere_is_unaccounted(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = place / "source"
+    (tree / "right").symlink_to("audited")
+    true = laid.walk
+
+    def walk(top: Path) -> Iterator[laid.Found]:
+        for found in true(top):
+            turned = found.name == "right"
+            yield found._replace(target="/etc/os-release") if turned else found
+
+    monkeypatch.setattr(laid, "walk", walk)
+    found = inputs(place, "cat right >out")
+    assert [(item.path, item.reason) for item in found.unaccounted] == [
+        ("/build/source/right", laid.SWAPPED)
+    ]
+    assert {item.name: item.files for item in found.classes}["unaccounted"] == 1

@@ -51,8 +51,9 @@ def account(
         for use, each in decided
         if each.name == classify.UNACCOUNTED
     ]
-    unaccounted += _odd_links(recorder)
-    classes, unread = _classes(decided), _unread(recorder)
+    links = _odd_links(recorder)
+    unaccounted += links
+    classes, unread = _classes(decided, len(links)), _unread(recorder)
     chains: dict[tuple[str, ...], int] = {}
     files = [_told(use, each, chains) for use, each in decided]
     record = {
@@ -64,6 +65,7 @@ def account(
         "files": files,
         "origins": _origins(recorder, sandbox, products),
         "unread": unread,
+        "unaccounted": [_plain(each) for each in unaccounted],
         "events": [_plain(each) for each in events],
         "problems": problems,
     }
@@ -205,8 +207,9 @@ def _events(recorder: Recorder, altered: list[Altered]) -> list[Input]:
     return sorted(found)
 
 
-def _classes(decided: Iterable[tuple[Use, Decision]]) -> tuple[InputClass, ...]:
-    files: Counter[str] = Counter()
+def _classes(decided: Iterable[tuple[Use, Decision]], links: int) -> tuple[InputClass, ...]:
+    """Files and bytes of each class; so many odd links are unaccounted too."""
+    files: Counter[str] = Counter({classify.UNACCOUNTED: links})
     sizes: Counter[str] = Counter()
     for _, each in decided:
         files[each.name] += 1
