@@ -28,7 +28,9 @@ BY_NAME: Final = (
     (re.compile(r"\.dist-info/WHEEL$"), "wheel"),
     (re.compile(r"(?:^|/)[^/]+\.buildinfo$"), "buildinfo"),
     (
-        re.compile(r"/control\.tar[^/]*!?/.*/?(?:triggers|(?:pre|post)(?:inst|rm)|control)$"),
+        re.compile(
+            r"(?:^|/)control\.tar[^/]*!/(?:\./)?(?:triggers|(?:pre|post)(?:inst|rm)|control)$"
+        ),
         "debhelper",
     ),
 )
