@@ -11,8 +11,9 @@ import shutil
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from verifier import diagnose, run, source
+from verifier import diagnose, run, source, unaccounted
 from verifier import policy as policies
+from verifier.account import Cause
 from verifier.diagnose import buildid
 from verifier.diagnose.again import Rebuilds, rebuild_again
 from verifier.diagnose.builds import Made
@@ -71,10 +72,14 @@ def verify(
         look = partial(buildid.keep, into=options.output / LINKED)
         wanted = {"look": look} if options.keep or options.diagnose else {}
         built = rebuild(spec, audited, cache, options.output / "build", notify, **wanted)
-        origin = origin._replace(build=built.to_json())
+        origin = origin._replace(build=built.to_json(), inputs=built.inputs)
+        demands = unaccounted.judge(built.inputs, settings.policy)
+        origin = origin._replace(problems=(*origin.problems, *demands.problems))
         with cache.scratch() as work:
             artifacts = resolve(spec, options.output / "build", work, cache, notify)
             pairing = _stage(artifacts, options.output)
+        if demands.member is not None:
+            pairing = pairing._replace(members=(*pairing.members, demands.member))
         notify("comparing")
         result = run.compare(
             pairing,
@@ -85,12 +90,13 @@ def verify(
             narrate=options.narrate,
             witness=Witness(cache, notify) if options.witness else None,
         )
-        plan = Rebuilds(0, audited, cache, settings, options.output, options.jobs)
+        first = Made(artifacts={a.name: options.output / "rebuilt" / a.name for a in artifacts})
+        plan = Rebuilds(0, first, audited, cache, settings, options.output, options.jobs)
         return _further(spec, result, plan, options, notify)
     except UsageError:
         raise
     except VerifierError as error:
-        return run.ended(_ended(origin, error), settings)
+        return run.ended(_ended(spec, origin, error), settings)
 
 
 def _further(
@@ -109,23 +115,32 @@ def _further(
     if not report.complete:
         return result
     if count > 1:
-        first = Made(artifacts=_rebuilt(report, options.output))
-        plan = plan._replace(builds=count)
-        report = rebuild_again(spec, report, first, plan, notify)
+        report = rebuild_again(spec, report, plan._replace(builds=count), notify)
     if options.diagnose and report.verdict is not Verdict.IDENTICAL:
-        output = options.output
-        wanted = diagnose.Options(
-            output / "diagnosis", output / "shipped", output / LINKED, options.jobs
-        )
-        found = diagnose.diagnose(
-            *(spec, plan.source, plan.cache, plan.settings, wanted, report, notify)
-        )
-        report = report._replace(causes=(*report.causes, *found.causes), makers=found.makers)
+        report = _diagnosis(spec, report, plan, options, notify)
     return result._replace(report=report)
 
 
-def _rebuilt(report: Report, output: Path) -> dict[str, Path]:
-    return {item.path: output / "rebuilt" / item.path for item in report.artifacts}
+def _diagnosis(
+    spec: Spec,
+    report: Report,
+    plan: Rebuilds,
+    options: Options,
+    notify: Callable[[str], None],
+) -> Report:
+    """The report with causes; a diagnosis that fails takes nothing from what was compared."""
+    output = options.output
+    wanted = diagnose.Options(
+        output / "diagnosis", output / "shipped", output / LINKED, options.jobs
+    )
+    try:
+        found = diagnose.diagnose(
+            *(spec, plan.source, plan.cache, plan.settings, wanted, report, notify)
+        )
+    except VerifierError as error:
+        cause = Cause(diagnose.NONE, "", "diagnosis", f"It could not be made: {error}")
+        return report._replace(causes=(*report.causes, cause))
+    return report._replace(causes=(*report.causes, *found.causes), makers=found.makers)
 
 
 def diagnosed(
@@ -201,13 +216,19 @@ def _stage(artifacts: tuple[Artifact, ...], output: Path) -> Pairing:
     return Pairing(tuple(pairs), ())
 
 
-def _ended(origin: run.Origin, error: VerifierError) -> run.Origin:
+def _ended(spec: Spec, origin: run.Origin, error: VerifierError) -> run.Origin:
     """The origin of a run that ended early, with the reason and the end of the log."""
     kind = "build-failed"
     if isinstance(error, SourceError):
         kind = "source-unavailable"
     elif not isinstance(error, BuildError | ToolError):
         kind = "not-compared"
+    if isinstance(error, source.SourceDiffersError):
+        kind = "source-differs-from-record"
+        found = [Problem(kind, "source", text) for text in (str(error), *error.changes)]
+        if error.source is not None:
+            origin = origin._replace(source=_source(spec, error.source))
+        return origin._replace(problems=(*origin.problems, *found))
     if isinstance(error, FailedBuildError):
         tail = error.log_tail[-LOG_TAIL:]
         log = str(error.log) if error.log else None

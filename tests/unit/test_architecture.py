@@ -34,9 +34,9 @@ LAYERS = (
     {"spec"},
     {"source"},
     {"rebuild"},
-    {"witness"},
+    {"witness", "unaccounted"},
     {"diagnose"},
-    {"verify"},
+    {"verify", "init"},
     {"report"},
     {"check"},
     {"attest"},
@@ -46,6 +46,7 @@ LAYERS = (
 ALLOWED_UP = {
     ("formats", "unpack"),  # role formats read payloads
     ("checks", "unpack"),  # stream checks ask the encoders
+    ("source", "attest"),  # a record of an audit is signed as attestations are
 }
 
 

@@ -13,7 +13,7 @@ from verifier.account import Cause
 from verifier.diagnose.builds import Made, Workshop, pairing
 from verifier.diagnose.factors import all_varied
 from verifier.diagnose.held import plain
-from verifier.diagnose.places import OVERLAP, best, place, places
+from verifier.diagnose.places import OVERLAP, best, compared, place, places
 from verifier.errors import VerifierError
 from verifier.model import Problem, Verdict
 
@@ -33,9 +33,10 @@ _ADVICE = "Ask `verifier diagnose` which condition of the build moves it."
 
 
 class Rebuilds(NamedTuple):
-    """How many builds in all, and what they are made with."""
+    """How many builds in all, the first of them, and what the others are made with."""
 
     builds: int
+    first: Made
     source: Source
     cache: Cache
     settings: Settings
@@ -44,7 +45,7 @@ class Rebuilds(NamedTuple):
 
 
 def rebuild_again(
-    spec: Spec, report: Report, first: Made, plan: Rebuilds, notify: Callable[[str], None]
+    spec: Spec, report: Report, plan: Rebuilds, notify: Callable[[str], None]
 ) -> Report:
     """The report with what further builds say; every second one is under other conditions."""
     workshop = Workshop(plan.source, plan.cache, plan.folder, notify, 1)
@@ -57,7 +58,7 @@ def rebuild_again(
         made = workshop.build(f"again-{number}", other)
         record: dict[str, Any] = {"number": number, "varied": said}
         try:
-            differing = () if made.problem else _disagreement(first, made, plan)
+            differing = () if made.problem else _disagreement(made, plan)
         except VerifierError as error:
             made = Made(problem=str(error))
             differing = ()
@@ -70,9 +71,9 @@ def rebuild_again(
     return _told(report._replace(build=build), found, varied.said)
 
 
-def _disagreement(first: Made, made: Made, plan: Rebuilds) -> tuple[Place, ...]:
+def _disagreement(made: Made, plan: Rebuilds) -> tuple[Place, ...]:
     settings = plan.settings._replace(waivers=())  # they are about what is shipped
-    result = run.compare(pairing(first, made), settings, plan.jobs, with_proof=False)
+    result = run.compare(pairing(plan.first, made), settings, plan.jobs, with_proof=False)
     return tuple(each for each in places(result.report) if not each.settled)
 
 
@@ -81,7 +82,7 @@ def _told(report: Report, found: list[Place], varied: str) -> Report:
         return report
     causes, total, told = [], 0, 0
     shipped = []
-    for member in report.members:
+    for member in compared(report):
         for difference in member.differences:
             total += 1
             shipped.append(place(member.path, difference))

@@ -13,7 +13,7 @@ from verifier.diagnose import held as holding
 from verifier.diagnose.builds import Made, Workshop, pairing, side_by_side
 from verifier.diagnose.causes import explain
 from verifier.diagnose.model import CHANCE, NONE, Diagnosis, Place, Tried
-from verifier.diagnose.places import places, within, without
+from verifier.diagnose.places import compared, places, within, without
 from verifier.errors import BuildError, UsageError, VerifierError
 from verifier.rebuild.model import FailedBuildError
 
@@ -111,7 +111,7 @@ def diagnose(
     return Diagnosis(
         held=_said(held, first),
         factors=results,
-        differences=tuple((m.path, each) for m in report.members for each in m.differences),
+        differences=tuple((m.path, each) for m in compared(report) for each in m.differences),
         causes=(*explain(report, results, _beside(bench, report, options, first)), *fits),
         makers=(*makers, *report.makers),
         report=report,
@@ -317,7 +317,7 @@ def _said(held: Held, first: Made) -> tuple[str, ...]:
 
 def _beside(bench: _Bench, report: Report, options: Options, first: Made) -> Report:
     """The shipped files against the baseline."""
-    shipped = {item.path: options.shipped / item.path for item in report.artifacts}
+    shipped = {name: options.shipped / name for name in first.artifacts}
     try:
         pairs = pairing(Made(artifacts=shipped), first)
         return run.compare(pairs, bench.settings, bench.jobs, with_proof=False).report

@@ -10,6 +10,8 @@ from verifier.errors import BuildError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from verifier.account import Inputs
+
 
 class FailedBuildError(BuildError):
     """A build that failed or was stopped: one sentence, the end of its log, and where it lies."""
@@ -68,6 +70,8 @@ class Build:
 
     `clock` is the moment to which the sandbox's clock was set; `conditions` what a step met, where
     that was asked for.
+    `inputs` is what it read, None where that was not to be recorded; `record` names the file
+    beside the log that holds all of it, and its SHA-256.
     """
 
     recipe: str
@@ -81,9 +85,12 @@ class Build:
     clock: str | None
     seconds: float
     conditions: dict[str, str] = field(default_factory=dict)
+    inputs: Inputs | None = None
+    record: dict[str, str] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionaries, lists, texts and numbers."""
         data = asdict(self)
+        del data["inputs"]  # the report has a place of its own for them
         data["output_dir"], data["log"] = str(self.output_dir), str(self.log)
         return data

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from verifier.errors import BuildError
-from verifier.rebuild import environment
+from verifier.rebuild import accounting, environment
 from verifier.rebuild.conditions import ask, check_clock, lay_clock, lay_reversed, other_listing
 from verifier.rebuild.log import Log
 from verifier.rebuild.model import Build, Environment
@@ -75,6 +75,7 @@ def rebuild(
             build_path=spec.sandbox.build_path or recipe.build_path,
             uid=build_uid(),
             log=Log(output_dir / LOG_NAME, notify),
+            recorder=accounting.recorder(spec, source, recipe.own, work),
         )
         recipe.lay(room)
         if conditions.files is not None:
@@ -95,11 +96,13 @@ def rebuild(
         if conditions.probe:
             asked, met = ask(sandbox)
             probes.append(asked)
+        accounting.begin(sandbox)
         outcome = recipe.build(sandbox)
         if spec.sandbox.clock is not None and outcome.clock is None:
             raise BuildError(f"The recipe {spec.build.recipe} sets no clock; drop sandbox.clock.")
         look(room.tree)
         outputs = collect(room.tree, outcome.outputs, output_dir)
+        accounted = accounting.accounted(spec, sandbox, output_dir)
     return Build(
         recipe=spec.build.recipe,
         sandbox=sandbox.describe(),
@@ -112,6 +115,8 @@ def rebuild(
         clock=outcome.clock,
         seconds=round(time.monotonic() - started, 3),
         conditions=met,
+        inputs=accounted.inputs,
+        record=accounted.record,
     )
 
 

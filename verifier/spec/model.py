@@ -36,11 +36,15 @@ class ArchiveSource:
 
 @dataclass(frozen=True, slots=True)
 class GitSource:
-    """A commit (40 or 64 hexadecimal digits) of the repository at `location`, a path or URL."""
+    """A commit (40 or 64 hexadecimal digits) of the repository at `location`, a path or URL.
+
+    `tag` names an annotated tag that must stand for this commit; empty for none.
+    """
 
     location: str
     commit: str
     kind: str = "git"
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,33 @@ class DebianSource:
     package: str
     version: str
     kind: str = "debian"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A signature that must hold over the source, by one of the keys in the files `keys`.
+
+    `over` is "archive", "tag", "commit", "dsc" or "upstream"; `location` is the path or URL of a
+    detached one, empty where the source itself holds it; `namespace` is that of SSH signatures.
+    """
+
+    over: str
+    keys: tuple[Path, ...]
+    location: str = ""
+    namespace: str = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """What the source must be beside its own pin: SWHIDs, signatures, a record of its audit.
+
+    `record_keys` are files of public keys, one of which must have signed the record.
+    """
+
+    swhids: tuple[str, ...] = ()
+    signatures: tuple[Signature, ...] = ()
+    record: Path | None = None
+    record_keys: tuple[Path, ...] = ()
 
 
 Source = DirectorySource | ArchiveSource | GitSource | DebianSource
@@ -277,3 +308,5 @@ class Spec:
     waivers: tuple[Waiver, ...] = ()
     databases: tuple[Database, ...] = ()
     rebuilds: int | None = None
+    records_inputs: bool = True  # of the build
+    pins: Pins = field(default_factory=Pins)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 from verifier.rebuild.recipes.base import Outcome, Recipe, set_clock
 from verifier.rebuild.sandbox import Step
-from verifier.source.tree import SKIPPED
+from verifier.source.copy import copy_tree
 from verifier.spec import CommandBuild
 
 if TYPE_CHECKING:
@@ -26,15 +25,7 @@ class Command(Recipe):
 
     def lay(self, room: Room) -> None:
         """Copy the tree, times included: make decides by them."""
-        skipped = {name.decode() for name in SKIPPED}
-        top = str(self.job.source.path)
-        shutil.copytree(
-            top,
-            room.tree,
-            symlinks=True,
-            dirs_exist_ok=True,
-            ignore=lambda where, names: skipped.intersection(names) if where == top else (),
-        )
+        copy_tree(self.job.source, room.tree)
 
     def build(self, sandbox: Sandbox) -> Outcome:
         """Run the listed steps in their order, each in a sandbox of its own."""

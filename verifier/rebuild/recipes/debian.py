@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from verifier.rebuild.recipes.base import Outcome, Recipe, epoch, set_clock
 from verifier.rebuild.sandbox import Step
+from verifier.source import record
+from verifier.source.tree import scan
 from verifier.spec import DebianBuild, DebianSource
 
 if TYPE_CHECKING:
@@ -47,6 +49,10 @@ class Debian(Recipe):
         # The signed index vouches for the .dsc; its uploader's key need not be here.
         unpack = ("dpkg-source", "--no-check", "-x", f"{sandbox.sources}/{self._dsc()}", directory)
         steps = [sandbox.run(Step("unpack", unpack, sandbox.tree, held=False))]
+        sandbox.audited(directory)
+        if (seen := self.job.source.record) is not None:
+            tree = scan(sandbox.room.tree / self._directory())
+            record.hold(seen, tree.entries, tree.swhid, self.job.source)
         log = sandbox.room.log
         date = ("dpkg-parsechangelog", "-S", "Timestamp")
         steps.append(sandbox.run(Step("changelog", date, directory)))
