@@ -57,9 +57,9 @@ def check_clock(sandbox: Sandbox) -> StepRecord:
     """
     start = sandbox.room.log.size
     variables = clock_variables(_MOMENT)
-    argv = "env", "date", "-u", "+%F"  # a shell may be linked statically where date is not
-    step = Step("clock", argv, sandbox.tree, variables, recorded=False)
-    record = sandbox.run(step)
+    # Run by `env`: the shell around a step may be linked statically where date is not.
+    ask_date = ("env", "date", "-u", "+%F")
+    record = sandbox.run(Step("clock", ask_date, sandbox.tree, variables, recorded=False))
     if f"{_MOMENT:%F}\n" not in sandbox.room.log.since(start):
         raise BuildError(
             "The sandbox's clock cannot be set: programs in it do not load libfaketime; install "
@@ -80,7 +80,8 @@ def lay_clock(sources: Path, start: dt.datetime) -> None:
 def ask(sandbox: Sandbox) -> tuple[StepRecord, dict[str, str]]:
     """What a step in the tree meets, by the names of `PROBE`."""
     start = sandbox.room.log.size
-    record = sandbox.run(Step("conditions", ("/bin/sh", "-c", PROBE), sandbox.tree, recorded=False))
+    argv = ("/bin/sh", "-c", PROBE)
+    record = sandbox.run(Step("conditions", argv, sandbox.tree, recorded=False))
     said = sandbox.room.log.since(start, 1 << 16)
     found = re.findall(rf"^{_MARK} (\S+) (.*)$", said, re.MULTILINE)
     return record, {name: text.strip() for name, text in found}

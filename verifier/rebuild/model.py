@@ -68,10 +68,10 @@ class Output:
 class Build:
     """One finished rebuild. `root_digest` is None where the host's own tools built.
 
-    `clock` is the moment to which the sandbox's clock was set; `conditions` what a step met, where
-    that was asked for.
     `inputs` is what it read, None where that was not to be recorded; `record` names the file
     beside the log that holds all of it, and its SHA-256.
+    `clock` is the moment to which the sandbox's clock was set; `conditions` what a step met, where
+    that was asked for.
     """
 
     recipe: str
@@ -84,9 +84,9 @@ class Build:
     log: Path
     clock: str | None
     seconds: float
-    conditions: dict[str, str] = field(default_factory=dict)
     inputs: Inputs | None = None
     record: dict[str, str] | None = None
+    conditions: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionaries, lists, texts and numbers."""

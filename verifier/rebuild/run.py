@@ -114,9 +114,9 @@ def rebuild(
         log=output_dir / LOG_NAME,
         clock=outcome.clock,
         seconds=round(time.monotonic() - started, 3),
-        conditions=met,
         inputs=accounted.inputs,
         record=accounted.record,
+        conditions=met,
     )
 
 

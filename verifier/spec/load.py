@@ -55,9 +55,9 @@ def load(path: Path) -> model.Spec:
         signers=tuple(_signer(table) for table in top.children("signers")),
         waivers=tuple(_waiver(table) for table in top.children("waivers")),
         databases=databases.read(top.children("databases")),
-        rebuilds=top.positive("rebuilds", 1) if top.has("rebuilds") else None,
         records_inputs=_record(top.child("inputs")),
         pins=pinned,
+        rebuilds=top.positive("rebuilds", 1) if top.has("rebuilds") else None,
     )
     top.finish()
     _check_together(spec, top)

@@ -307,6 +307,6 @@ class Spec:
     signers: tuple[Signer, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     databases: tuple[Database, ...] = ()
-    rebuilds: int | None = None
     records_inputs: bool = True  # of the build
     pins: Pins = field(default_factory=Pins)
+    rebuilds: int | None = None

@@ -49,17 +49,17 @@ class Room:
 class Step:
     """One command; `directory` is a path as the sandbox shows it.
 
+    `recorded` False is for what the verifier itself asks, which is no part of the build.
     `held` steps meet the settings' `conditions`; a step that unpacks does not, since a clock that
     is held would make some unpacked files older than others.
-    `recorded` False is for what the verifier itself asks, which is no part of the build.
     """
 
     name: str
     argv: tuple[str, ...]
     directory: str
     environment: Mapping[str, str] = field(default_factory=dict)
-    held: bool = True
     recorded: bool = True
+    held: bool = True
 
 
 class Sandbox(abc.ABC):
