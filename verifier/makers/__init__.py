@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 READERS: Final[dict[str, tuple[str, ...]]] = {
     "elf": ("comment", "producer", "languages"),
-    "kmod": ("comment", "producer"),
     "pe": ("comment", "producer", "image", "languages"),
 }
 BY_NAME: Final = (
