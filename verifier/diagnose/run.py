@@ -286,7 +286,9 @@ def _toolchain(
     if one.problem:
         return [Tried(known.TOOLCHAIN, said, problem=one.problem)]
     try:
-        moved = without(bench.differ(made[FIRST], one), noise)
+        # From both sides: places are named by the first file, and the vendor's may be like either.
+        both = (*bench.differ(made[FIRST], one), *bench.differ(one, made[FIRST]))
+        moved = without(tuple(dict.fromkeys(both)), noise)
     except VerifierError as error:
         return [Tried(known.TOOLCHAIN, said, builds=1, problem=str(error))]
     return [Tried(known.TOOLCHAIN, said, moved, 1, _seconds(one))]
