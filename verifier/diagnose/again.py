@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from verifier.spec import Spec
 
 NOT_HERE = "not reproducible here"
+FAILED = "other conditions"  # under which a further build failed
 KIND = "not-reproducible"
 _SHOWN = 20  # places of our own disagreement in which the shipped file does not differ
 _ADVICE = "Ask `verifier diagnose` which condition of the build moves it."
@@ -52,6 +53,7 @@ def rebuild_again(
     varied = all_varied(plain(spec))
     records: list[dict[str, Any]] = []
     found: list[Place] = []
+    failed: list[Cause] = []
     for number in range(2, plan.builds + 1):
         other, said = (varied.spec, varied.said) if number % 2 == 0 else (spec, "")
         notify(f"rebuilding, build {number} of {plan.builds}")
@@ -63,12 +65,16 @@ def rebuild_again(
             made = Made(problem=str(error))
             differing = ()
         record["problem"] = made.problem
+        if made.problem:
+            where = f"build {number}"
+            failed.append(Cause(FAILED, "", where, f"It failed: {made.problem}", _ADVICE))
         record["disagreements"] = len(differing)
         record["seconds"] = made.build.seconds if made.build else 0.0
         records.append(record)
         found += differing
     build = {**(report.build or {}), "rebuilds": records}
-    return _told(report._replace(build=build), found, varied.said)
+    report = report._replace(build=build, causes=(*report.causes, *failed))
+    return _told(report, found, varied.said)
 
 
 def _disagreement(made: Made, plan: Rebuilds) -> tuple[Place, ...]:
