@@ -303,3 +303,20 @@ def test_verify_names_causes_where_it_is_asked_to(place: Path) -> None:
     assert report.verdict is Verdict.DIFFERENT
     assert {cause.factor for cause in report.causes} == {"host name"}
     assert "rebuilds" not in report.build
+
+
+def test_a_further_build_that_fails_is_told_and_changes_nothing_else(place: Path) -> None:
+    project = place / "picky"
+    project.mkdir()
+    (project / "build.sh").write_text(
+        'mkdir out; test "$(uname -n)" = sandbox || exit 1; echo a >out/a\n'
+    )
+    work = place / "failing"
+    (work / "shipped").mkdir(parents=True)
+    (work / "shipped/a").write_text("b\n")
+    report = _verify(_audit(work, project), work / "run")
+    assert report.summary == "Different: 2 differences in 1 file."
+    (cause,) = report.causes
+    assert cause.factor == "other conditions"
+    assert "exit status 1" in cause.summary
+    assert "exit status 1" in report.build["rebuilds"][0]["problem"]

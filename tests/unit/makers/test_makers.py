@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import realfiles
+from tests.unit.semantic.test_golang_rust import shfmt
 from verifier import formats, makers
 from verifier.formats.base import Layout, Side
 from verifier.makers.advice import advice
@@ -184,3 +185,25 @@ def test_many_functions_under_another_compiler_are_said_once() -> None:
     assert telling.sentence("elf", found).startswith("800 functions changed: f0, f1, f2, …")
     urgent = Difference("import-added", "execve", "It is new.")
     assert telling.ranked([drift, urgent])[0] is urgent
+
+
+@pytest.mark.parametrize("windows", [False, True])
+def test_go_says_its_version_and_settings(windows: bool) -> None:
+    one, other = (_side(shfmt(version, windows=windows)) for version in ("4.2.0", "4.1.0"))
+    found = {each.tool: each for each in makers.compared("shfmt", one.layout.format, one, other)}
+    assert found["Go"][2:4] == ("go1.27.1", "go1.27.0")
+    assert "GOTOOLCHAIN=go1.27.1" in found["Go"].advice
+    assert found["Go setting vcs.revision"].drifted
+    assert not found["Go setting GOARCH"].drifted
+
+
+def test_rust_says_its_compiler_by_the_paths_of_its_library(tmp_path: Path) -> None:
+    (tmp_path / "p.c").write_text(
+        "#include <stdio.h>\nint main(void) "
+        '{ return puts("/rustc/4b91a6ea7258a947e59c6522cd5898e7c0a6a88f/library/core/src/x.rs"); }'
+    )
+    subprocess.run(["gcc", "-o", "p", "p.c"], cwd=tmp_path, check=True)
+    data = (tmp_path / "p").read_bytes()
+    said = _said("p", _side(data), _side(data.replace(b"4b91a6ea", b"00000000")))
+    assert said["Rust library"][0].startswith("4b91a6ea7258")
+    assert said["Rust library"][1].startswith("00000000725")
