@@ -170,8 +170,9 @@ def _make(look: Look) -> Plan | None:
     cross = f" CC={prefix}gcc CXX={prefix}g++ AR={prefix}ar WINDRES={prefix}windres"
     steps = ["make" + (cross if prefix else "")]
     where = ""
-    if re.search(r"^install\s*:", text, re.MULTILINE) and "DESTDIR" in text:
-        steps.append(f'make install DESTDIR="$PWD/{INSTALL}"{cross if prefix else ""}')
+    # Install targets name the files of Unix, not those that end in .exe.
+    if re.search(r"^install\s*:", text, re.MULTILINE) and "DESTDIR" in text and not prefix:
+        steps.append(f'make install DESTDIR="$PWD/{INSTALL}"')
         where = INSTALL
     return Plan("make", name, tuple(steps), where, ("make", *tools), packages)
 
