@@ -58,6 +58,7 @@ DIFFERENCES: dict[str, str] = {
     "import-removed": "The rebuilt image imports something that the shipped one does not.",
     "initialiser-added": "Only the shipped image runs this function at start or end.",
     "initialiser-removed": "Only the rebuilt image runs this function at start or end.",
+    "input-unaccounted": "The build read a file that nothing accounts for.",
     "interpreter": "The program asks for another loader.",
     "layout": "A file is not well-formed, or two views of it disagree.",
     "line-added": "Only the shipped list has this line.",
@@ -134,6 +135,8 @@ DIFFERENCES: dict[str, str] = {
 PROBLEMS: dict[str, str] = {
     "build-failed": "The source could not be built.",
     "database-unknown": "A database of no known family; only identical bytes prove anything.",
+    "input-unaccounted": "The build read a file that nothing accounts for.",
+    "inputs-not-recorded": "What the build read is not known in full, and the policy demands it.",
     "internal-error": "The verifier itself failed on this member.",
     "limit": "It asks for more than the limits allow, or was refused as unsafe.",
     "not-compared": "The run ended before it was compared.",

@@ -11,7 +11,7 @@ import shutil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from verifier import policy as policies
-from verifier import run, source
+from verifier import run, source, unaccounted
 from verifier.errors import BuildError, SourceError, ToolError, UsageError, VerifierError
 from verifier.model import Problem, Settings, Waiver
 from verifier.pair import Pairing, files
@@ -58,10 +58,14 @@ def verify(
         audited = source.obtain(spec, cache, notify)
         origin = origin._replace(source=_source(spec, audited))
         built = rebuild(spec, audited, cache, options.output / "build", notify)
-        origin = origin._replace(build=built.to_json())
+        origin = origin._replace(build=built.to_json(), inputs=built.inputs)
+        demands = unaccounted.judge(built.inputs, settings.policy)
+        origin = origin._replace(problems=(*origin.problems, *demands.problems))
         with cache.scratch() as work:
             artifacts = resolve(spec, options.output / "build", work, cache, notify)
             pairing = _stage(artifacts, options.output)
+        if demands.member is not None:
+            pairing = pairing._replace(members=(*pairing.members, demands.member))
         notify("comparing")
         return run.compare(
             pairing,

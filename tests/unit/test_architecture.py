@@ -33,7 +33,7 @@ LAYERS = (
     {"spec"},
     {"source"},
     {"rebuild"},
-    {"witness"},
+    {"witness", "unaccounted"},
     {"verify", "init"},
     {"report"},
     {"check"},

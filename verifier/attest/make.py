@@ -50,10 +50,17 @@ def report_of(data: bytes) -> dict[str, Any]:
     report = strict.object_of(data, "The report")
     shape.check(report, "report-v1", "The report")
     verdict = Verdict(report["verdict"])
-    if verdict is not worst([Verdict(member["verdict"]) for member in report["members"]]):
+    found = [Verdict(member["verdict"]) for member in report["members"]]
+    found += [Verdict.INCONCLUSIVE for _ in report["problems"]]
+    if verdict is not worst(found):
         raise ParseError("The report contradicts itself: its verdict is not its worst member's.")
     if verdict.positive and (not report["complete"] or report["problems"]):
         raise ParseError("The report contradicts itself: it is positive, and not complete.")
+    demanded = report["policy_details"].get("unaccounted", "report") != "report"
+    inputs = report.get("inputs")
+    known = inputs is not None and not (inputs["unaccounted"] or inputs["problems"])
+    if verdict.positive and demanded and report["build"] is not None and not known:
+        raise ParseError("The report contradicts itself: its policy demands known inputs.")
     return report
 
 

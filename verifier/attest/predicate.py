@@ -45,7 +45,8 @@ def predicate(
         "differences": _differences(report),
         "problems": _problems(report),
         "environment": _environment(report["build"]),
-        "inputs": _inputs(source.get("files", [])),
+        "inputs": _inputs(source.get("files", []))
+        | {"recorded": _recorded(report.get("inputs"), report["build"])},
         "times": {
             "issued": strict.show_time(basis.issued),
             "seconds": f"{report['seconds']:.3f}",
@@ -199,6 +200,26 @@ def _inputs(files: object) -> dict[str, str]:
     size = sum(item["size"] for item in files)
     digest = sha256(strict.canonical(files))
     return {"files": str(len(files)), "bytes": str(size), "sha256": digest}
+
+
+def _recorded(inputs: dict[str, Any] | None, build: dict[str, Any] | None) -> object:
+    """What the build read, by class; null where it was not recorded."""
+    if inputs is None:
+        return None
+    record = (build or {}).get("record") or {}
+    if not isinstance(record, dict):
+        raise ParseError("The report's record of the build is odd.")
+    return {
+        "method": inputs["method"],
+        "sha256": str(record.get("sha256", "")),
+        "classes": {
+            item["name"]: {"files": str(item["files"]), "bytes": str(item["size"])}
+            for item in inputs["classes"]
+        },
+        "unaccounted": str(len(inputs["unaccounted"])),
+        "events": str(len(inputs["events"])),
+        "problems": str(len(inputs["problems"])),
+    }
 
 
 def program_digest() -> str:

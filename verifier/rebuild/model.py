@@ -10,6 +10,8 @@ from verifier.errors import BuildError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from verifier.account import Inputs
+
 
 class FailedBuildError(BuildError):
     """A build that failed or was stopped: one sentence, the end of its log, and where it lies."""
@@ -64,7 +66,11 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One finished rebuild. `root_digest` is None where the host's own tools built."""
+    """One finished rebuild. `root_digest` is None where the host's own tools built.
+
+    `inputs` is what it read, None where that was not to be recorded; `record` names the file
+    beside the log that holds all of it, and its SHA-256.
+    """
 
     recipe: str
     sandbox: dict[str, Any]
@@ -76,9 +82,12 @@ class Build:
     log: Path
     clock: str | None
     seconds: float
+    inputs: Inputs | None = None
+    record: dict[str, str] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionaries, lists, texts and numbers."""
         data = asdict(self)
+        del data["inputs"]  # the report has a place of its own for them
         data["output_dir"], data["log"] = str(self.output_dir), str(self.log)
         return data

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from verifier.errors import BuildError
-from verifier.rebuild import environment
+from verifier.rebuild import accounting, environment
 from verifier.rebuild.log import Log
 from verifier.rebuild.model import Build, Environment
 from verifier.rebuild.outputs import collect
@@ -67,6 +67,7 @@ def rebuild(
             build_path=spec.sandbox.build_path or recipe.build_path,
             uid=build_uid(),
             log=Log(output_dir / LOG_NAME, notify),
+            recorder=accounting.recorder(spec, source, recipe.own, work),
         )
         recipe.lay(room)
         if spec.sandbox.kind != "host":
@@ -74,8 +75,10 @@ def rebuild(
             give(room.home, room.uid)
         sandbox = SANDBOXES[spec.sandbox.kind](room)
         probe, tools = environment.tools(sandbox)
+        accounting.begin(sandbox)
         outcome = recipe.build(sandbox)
         outputs = collect(room.tree, outcome.outputs, output_dir)
+        accounted = accounting.accounted(spec, sandbox, output_dir)
     return Build(
         recipe=spec.build.recipe,
         sandbox=sandbox.describe(),
@@ -87,6 +90,8 @@ def rebuild(
         log=output_dir / LOG_NAME,
         clock=outcome.clock,
         seconds=round(time.monotonic() - started, 3),
+        inputs=accounted.inputs,
+        record=accounted.record,
     )
 
 

@@ -55,6 +55,7 @@ def load(path: Path) -> model.Spec:
         signers=tuple(_signer(table) for table in top.children("signers")),
         waivers=tuple(_waiver(table) for table in top.children("waivers")),
         databases=databases.read(top.children("databases")),
+        records_inputs=_record(top.child("inputs")),
         pins=pinned,
     )
     top.finish()
@@ -271,6 +272,12 @@ def _policy(table: Table) -> str | Path:
     if not path.is_file():
         raise table.error("name", f"is {name!r}, neither standard nor strict nor a file")
     return path
+
+
+def _record(table: Table) -> bool:
+    record = table.get("record", bool, default=True)
+    table.finish()
+    return record
 
 
 def _signer(table: Table) -> model.Signer:

@@ -283,4 +283,5 @@ class Spec:
     signers: tuple[Signer, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     databases: tuple[Database, ...] = ()
+    records_inputs: bool = True  # of the build
     pins: Pins = field(default_factory=Pins)

@@ -48,6 +48,8 @@ class Outcome:
 class Recipe(abc.ABC):
     """One recipe at work on one job."""
 
+    # Files among the read-only sources that the recipe writes itself: inputs of no one else.
+    own: frozenset[str] = frozenset()
     build_path: str  # where the tree lies in the sandbox unless the specification says
 
     def __init__(self, job: Job) -> None:

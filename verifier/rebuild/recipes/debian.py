@@ -50,6 +50,7 @@ class Debian(Recipe):
         # The signed index vouches for the .dsc; its uploader's key need not be here.
         unpack = ("dpkg-source", "--no-check", "-x", f"{sandbox.sources}/{self._dsc()}", directory)
         steps = [sandbox.run(Step("unpack", unpack, sandbox.tree))]
+        sandbox.audited(directory)
         if (seen := self.job.source.record) is not None:
             tree = scan(sandbox.room.tree / self._directory())
             record.hold(seen, tree.entries, tree.swhid, self.job.source)

@@ -34,6 +34,8 @@ class Ruleset(Recipe):
         """The host's tools, or the base root with the packages that the specification adds."""
         return self.debian_root()
 
+    own = frozenset({_LIST})
+
     def lay(self, room: Room) -> None:
         """Copy the chosen files with one time and mode, and list them for the packer."""
         plan = self._plan()
