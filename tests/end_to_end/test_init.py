@@ -109,11 +109,13 @@ PLANS = [
     ({"Cargo.toml": ""}, "cargo build --release --locked --offline"),
     ({"go.mod": "", "vendor/modules.txt": ""}, "-mod=vendor"),
     ({"Makefile": "all:\n"}, 'outputs = ["**/tool"]'),
+    ({"Makefile": "install:\n\tcp x $(DESTDIR)$(P)"}, 'outputs = ["out/**/tool"]'),
+    ({"Makefile": "DESTDIR=/x\ninstall:\n\tcp x $(DESTDIR)"}, 'outputs = ["**/tool"]'),
     ({"CMakeLists.txt": "", "Cargo.toml": ""}, "cargo build"),
 ]
 
 
-@pytest.mark.parametrize(("files", "says"), PLANS, ids=["+".join(files) for files, _ in PLANS])
+@pytest.mark.parametrize(("files", "says"), PLANS, ids=[says[:30] for _, says in PLANS])
 def test_each_build_system_is_recognised(tmp_path: Path, files: dict[str, str], says: str) -> None:
     tree = tmp_path / "tree"
     for name, text in files.items():

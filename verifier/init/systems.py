@@ -170,8 +170,13 @@ def _make(look: Look) -> Plan | None:
     cross = f" CC={prefix}gcc CXX={prefix}g++ AR={prefix}ar WINDRES={prefix}windres"
     steps = ["make" + (cross if prefix else "")]
     where = ""
-    # Install targets name the files of Unix, not those that end in .exe.
-    if re.search(r"^install\s*:", text, re.MULTILINE) and "DESTDIR" in text and not prefix:
+    # Install targets name the files of Unix, not those that end in .exe; and where DESTDIR has a
+    # value of the Makefile's own, it is no root for all that is installed.
+    installs = re.search(r"^install\s*:", text, re.MULTILINE) and re.search(
+        r"[({]DESTDIR[)}]", text
+    )
+    own = re.search(r"^\s*DESTDIR\s*[:?]?=\s*\S", text, re.MULTILINE)
+    if installs and not own and not prefix:
         steps.append(f'make install DESTDIR="$PWD/{INSTALL}"')
         where = INSTALL
     return Plan("make", name, tuple(steps), where, ("make", *tools), packages)
