@@ -37,7 +37,11 @@ def own(made: Plan, found: Look) -> Own | None:
         return _mingw(made, found, machine)
     if machine or made.system not in RECIPES:
         return _wheel() if made.system == "wheel" and "pypi" in RECIPES else None
-    lines = (f"recipe = {json.dumps(made.system)}                   # because of {made.why}",)
+    lines: tuple[str, ...] = (
+        f"recipe = {json.dumps(made.system)}                   # because of {made.why}",
+    )
+    if made.arguments:
+        lines = (*lines, f"arguments = {json.dumps(made.arguments)}")
     if made.system == "cargo":
         outputs = [f"target/release/{each.name}" for each in found.shipped]
         return Own((*lines, f"outputs = {json.dumps(outputs)}"), "target/release/")
@@ -58,6 +62,7 @@ def _mingw(made: Plan, found: Look, machine: str) -> Own | None:
         f'recipe = "mingw"                     # because of {made.why}, and a program for Windows',
         f'system = "{made.system}"',
         f'host = "{machine}-w64-mingw32"',
+        *((f"arguments = {json.dumps(made.arguments)}",) if made.arguments else ()),
     )
     if made.where == INSTALL:
         return Own(lines, f"{INSTALL}/**/")

@@ -32,6 +32,7 @@ class Plan(NamedTuple):
     tools: tuple[str, ...]
     packages: tuple[str, ...]
     environment: tuple[tuple[str, str], ...] = ()
+    arguments: tuple[str, ...] = ()  # to what configures; in `steps` already
 
 
 def plan(look: Look) -> Plan | None:
@@ -57,7 +58,9 @@ def _cmake(look: Look) -> Plan | None:
     if not look.has("CMakeLists.txt"):
         return None
     prefix, tools, packages = _cross(look)
-    options = ["-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_INSTALL_PREFIX=/usr"]
+    shared = any(".so" in each.name or each.name.endswith(".dll") for each in look.shipped)
+    arguments = ("-DBUILD_SHARED_LIBS=ON",) if shared else ()
+    options = ["-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_INSTALL_PREFIX=/usr", *arguments]
     if prefix:
         options += [
             "-DCMAKE_SYSTEM_NAME=Windows",
@@ -73,6 +76,7 @@ def _cmake(look: Look) -> Plan | None:
     return Plan(
         *("cmake", "CMakeLists.txt", tuple(steps), where),
         *(("cmake", "make", *tools), ("cmake", *packages)),
+        arguments=arguments,
     )
 
 
@@ -97,6 +101,11 @@ def _meson(look: Look) -> Plan | None:
 
 def _all(look: Look, name: str) -> str:
     return "".join(look.text(path) for path in look.files() if path.split("/")[-1] == name)
+
+
+def _configured(look: Look) -> Plan | None:
+    """A release archive that its authors made by `make dist`, whatever else lies in it."""
+    return _autotools(look) if look.has("configure") else None
 
 
 def _autotools(look: Look) -> Plan | None:
@@ -187,6 +196,7 @@ SYSTEMS: tuple[Callable[[Look], Plan | None], ...] = (
     _wheel,
     _cargo,
     _go,
+    _configured,
     _meson,
     _cmake,
     _autotools,
