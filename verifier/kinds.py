@@ -140,6 +140,7 @@ PROBLEMS: dict[str, str] = {
     "internal-error": "The verifier itself failed on this member.",
     "limit": "It asks for more than the limits allow, or was refused as unsafe.",
     "not-compared": "The run ended before it was compared.",
+    "not-reproducible": "Two builds of the source here disagree in a way that no rule covers.",
     "proof-failed": "The patches did not produce the shipped bytes.",
     "source-differs-from-record": "The source is not what the record of its audit says.",
     "source-unavailable": "The audited source or the shipped artifact could not be had.",

@@ -40,6 +40,8 @@ SIGNATURE_NESTING: Final = 8
 DIFFERENCES_PER_MEMBER: Final = 1_000  # the rest is counted, and said
 PLACES_DESCRIBED: Final = 10_000  # differing runs of one member that are named; the rest is counted
 TEXT: Final = 2_000  # characters of one text from a file
+SAVED_BYTES: Final = 512 * MIB  # a saved report that is shown or compared again
+SAVED_DEPTH: Final = 32  # of what it tells of source and build
 
 # --- programs we call -----------------------------------------------------------------------------
 TOOL_SECONDS: Final = 120.0

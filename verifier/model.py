@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from verifier.account import Cause, Inputs, Maker  # noqa: TC001 - wire resolves type hints
+from verifier.account import Cause, Gate, Inputs, Maker  # noqa: TC001 - wire resolves type hints
 
 
 class Verdict(StrEnum):
@@ -285,6 +285,7 @@ class Outcome(NamedTuple):
     records: Records | None = None
     lone: tuple[str, ...] = ()
     images: Images | None = None
+    makers: tuple[Maker, ...] = ()
 
 
 class Waiver(NamedTuple):
@@ -297,6 +298,7 @@ class Waiver(NamedTuple):
     author: str = ""
     offset: int | None = None
     length: int | None = None
+    state: str = ""  # in a report: `used`, `unused`, `expired`, or `refused` by the policy
 
 
 class Policy(NamedTuple):
@@ -358,3 +360,4 @@ class Report(NamedTuple):
     inputs: Inputs | None = None
     makers: tuple[Maker, ...] = ()
     causes: tuple[Cause, ...] = ()
+    gate: Gate | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from verifier.errors import BuildError
@@ -70,6 +70,8 @@ class Build:
 
     `inputs` is what it read, None where that was not to be recorded; `record` names the file
     beside the log that holds all of it, and its SHA-256.
+    `clock` is the moment to which the sandbox's clock was set; `conditions` what a step met, where
+    that was asked for.
     """
 
     recipe: str
@@ -84,6 +86,7 @@ class Build:
     seconds: float
     inputs: Inputs | None = None
     record: dict[str, str] | None = None
+    conditions: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain dictionaries, lists, texts and numbers."""

@@ -57,6 +57,7 @@ def load(path: Path) -> model.Spec:
         databases=databases.read(top.children("databases")),
         records_inputs=_record(top.child("inputs")),
         pins=pinned,
+        rebuilds=top.positive("rebuilds", 1) if top.has("rebuilds") else None,
     )
     top.finish()
     _check_together(spec, top)
@@ -78,6 +79,8 @@ def _check_together(spec: model.Spec, top: Table) -> None:
         raise top.error("sandbox.clock", "has no use: compiled rules hold no time")
     if sandbox.clock == "changelog" and build.recipe != "debian":
         raise top.error("sandbox.clock", "changelog needs the debian recipe; give a date")
+    if sandbox.clock == "epoch" and build.recipe in ("clamav-db", "ruleset"):
+        raise top.error("sandbox.clock", f"epoch has no use for {build.recipe}; give a date")
 
 
 def _at(table: Table, text: str) -> Path:
@@ -205,17 +208,18 @@ def _build_path(table: Table) -> str | None:
 
 def _clock(table: Table) -> str | dt.datetime | None:
     value = table.raw("clock")
-    if value is None or value == "changelog":
-        return None if value is None else "changelog"
+    if value is None or value in ("changelog", "epoch"):
+        return None if value is None else str(value)
     if isinstance(value, str):
         try:
             value = dt.datetime.fromisoformat(value)
         except ValueError:
-            raise table.error("clock", f'is {value!r}, neither "changelog" nor a date') from None
+            text = f'is {value!r}, neither "changelog" nor "epoch" nor a date'
+            raise table.error("clock", text) from None
     if type(value) is dt.date:
         value = dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
     if not isinstance(value, dt.datetime):
-        raise table.error("clock", f'must be "changelog" or a date, not {value!r}')
+        raise table.error("clock", f'must be "changelog", "epoch" or a date, not {value!r}')
     zone = value.tzinfo or dt.UTC
     return value.replace(tzinfo=zone).astimezone(dt.UTC)
 

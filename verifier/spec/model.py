@@ -210,11 +210,31 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Conditions:
+    """What no specification sets: `diagnose` holds these still, or varies one of them.
+
+    `wrap` stands before each step's command (setarch, taskset). `files` are laid beside the
+    sources, `environment` may name them by "{sources}". `reversed_listing` puts the tree where
+    directories list their entries in another order. `start` is the time at which the first step
+    begins, written as an offset into the file `clock` among the sources' conditions. `probe` asks
+    what a step really meets.
+    """
+
+    wrap: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    files: Path | None = None
+    reversed_listing: bool = False
+    start: dt.datetime | None = None
+    probe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Sandbox:
     """The place where steps run.
 
     `root` is "host-tools" or "debian:SUITE". `build_path` None leaves it to the recipe.
-    `clock` is None for the real one, "changelog", or an aware date-time.
+    `clock` is None for the real one, "changelog", "epoch" (SOURCE_DATE_EPOCH), or an aware
+    date-time. `conditions` are what `diagnose` holds or varies.
     """
 
     kind: str = "bubblewrap"
@@ -229,6 +249,7 @@ class Sandbox:
     processors: int = 1
     clock: str | dt.datetime | None = None
     limits: Limits = field(default_factory=Limits)
+    conditions: Conditions = field(default_factory=Conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +291,10 @@ class Waiver:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One audit. `policy` is "standard", "strict", or the path of a policy file."""
+    """One audit. `policy` is "standard", "strict", or the path of a policy file.
+
+    `rebuilds` is how many builds in all; None builds twice where the first is not identical.
+    """
 
     path: Path
     sha256: str
@@ -285,3 +309,4 @@ class Spec:
     databases: tuple[Database, ...] = ()
     records_inputs: bool = True  # of the build
     pins: Pins = field(default_factory=Pins)
+    rebuilds: int | None = None

@@ -87,6 +87,33 @@ class Recipe(abc.ABC):
         return root
 
 
+def set_clock(
+    settings: spec.Sandbox, variables: dict[str, str], changelog: int | None = None
+) -> tuple[dict[str, str], str | None]:
+    """The variables with those of the sandbox's clock, and its moment in ISO form, if it is set.
+
+    "epoch" is what SOURCE_DATE_EPOCH says among the variables. The clock runs on from its moment.
+    Programs that are linked statically read the real one.
+
+    Raises:
+        BuildError: the clock follows SOURCE_DATE_EPOCH, and the build has none.
+    """
+    moment = settings.clock
+    if moment is None:
+        return variables, None
+    if not isinstance(moment, dt.datetime):
+        text = variables.get("SOURCE_DATE_EPOCH")
+        if moment == "changelog" and changelog is not None:
+            text = str(changelog)
+        if text is None:
+            raise BuildError(
+                f'sandbox.clock is "{moment}", and the build sets no SOURCE_DATE_EPOCH; give it '
+                "one, or give the clock a date."
+            )
+        moment = dt.datetime.fromtimestamp(epoch(text, "SOURCE_DATE_EPOCH"), dt.UTC)
+    return {**variables, **clock_variables(moment)}, moment.isoformat()
+
+
 def clock_variables(moment: dt.datetime) -> dict[str, str]:
     """The environment that shifts a step's clock to `moment` (UTC), from which it runs on.
 

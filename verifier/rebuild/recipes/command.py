@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING
 
-from verifier.rebuild.recipes.base import Outcome, Recipe, clock_variables
+from verifier.rebuild.recipes.base import Outcome, Recipe, set_clock
 from verifier.rebuild.sandbox import Step
 from verifier.source.copy import copy_tree
 from verifier.spec import CommandBuild
@@ -32,16 +31,13 @@ class Command(Recipe):
         """Run the listed steps in their order, each in a sandbox of its own."""
         plan = self.job.spec.build
         assert isinstance(plan, CommandBuild)
-        settings = self.job.spec.sandbox
         variables = {"PATH": plan.path, **dict(plan.environment)}
         if plan.source_date_epoch is not None:
             variables["SOURCE_DATE_EPOCH"] = str(plan.source_date_epoch)
-        if isinstance(settings.clock, dt.datetime):
-            variables |= clock_variables(settings.clock)
+        variables, clock = set_clock(self.job.spec.sandbox, variables)
         steps = []
         for number, argv in enumerate(plan.steps, 1):
             said = argv[-1] if argv[0] == "/bin/sh" else " ".join(argv)
             name = f"step {number} ({' '.join(said.split())[:60]})"
             steps.append(sandbox.run(Step(name, argv, sandbox.tree, variables)))
-        clock = settings.clock.isoformat() if isinstance(settings.clock, dt.datetime) else None
         return Outcome(tuple(steps), {**sandbox.variables(), **variables}, plan.outputs, clock)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from verifier import limits, process
@@ -50,6 +50,8 @@ class Step:
     """One command; `directory` is a path as the sandbox shows it.
 
     `recorded` False is for what the verifier itself asks, which is no part of the build.
+    `held` steps meet the settings' `conditions`; a step that unpacks does not, since a clock that
+    is held would make some unpacked files older than others.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Step:
     directory: str
     environment: Mapping[str, str] = field(default_factory=dict)
     recorded: bool = True
+    held: bool = True
 
 
 class Sandbox(abc.ABC):
@@ -113,6 +116,7 @@ class Sandbox(abc.ABC):
             ToolError: a program of the sandbox itself is missing.
         """
         room, caps = self.room, self.room.settings.limits
+        step = self._held(step)
         room.log.begin(step.name)
         start = room.log.size
         fds: list[int] = []
@@ -142,6 +146,18 @@ class Sandbox(abc.ABC):
         if recorder is not None:
             recorder.finished(step.name, step.directory)
         return StepRecord(step.name, step.argv, round(done.seconds, 3), done.status)
+
+    def _held(self, step: Step) -> Step:
+        """The step under the settings' conditions; the step's own variables win."""
+        conditions = self.room.settings.conditions
+        if not step.held:
+            return step
+        extra = {
+            name: value.replace("{sources}", self.sources) for name, value in conditions.environment
+        }
+        return replace(
+            step, argv=(*conditions.wrap, *step.argv), environment={**extra, **step.environment}
+        )
 
     def launch_environment(self, step: Step) -> dict[str, str]:
         """The environment of the launched command itself; sandboxes set the step's inside."""
