@@ -131,6 +131,19 @@ def test_each_build_system_is_recognised(tmp_path: Path, files: dict[str, str], 
     specs.load(spec)
 
 
+def test_a_tree_that_holds_what_was_shipped(tmp_path: Path, tree: Path) -> None:
+    make(tree)
+    spec = tmp_path / "audit.toml"
+    done = run("init", tree, "--shipped", tree / "hello", "-o", spec)
+    assert 'CAUTION: the audited tree holds "hello", the shipped file itself.' in done.stderr
+    assert "# CAUTION" in spec.read_text()
+    (tree / "hello").unlink()
+    make(tree, "CFLAGS=-O2 -DX")
+    (tree / "hello").rename(tmp_path / "hello")
+    done = run("init", tree, "--shipped", tmp_path / "hello", "-o", spec, "--force")
+    assert "CAUTION" not in done.stderr
+
+
 def test_what_is_not_recognised(tmp_path: Path) -> None:
     shipped = tmp_path / "tool"
     shipped.write_bytes(b"\x7fELF")
