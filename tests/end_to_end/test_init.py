@@ -12,7 +12,7 @@ from tests import signers
 from tests.end_to_end.test_verify_command import ROOT, run
 from verifier import spec as specs
 from verifier.errors import UsageError
-from verifier.init import propose
+from verifier.init import own, propose
 
 HELLO = ROOT / "fixtures/rebuild/hello-c"
 
@@ -56,7 +56,7 @@ def test_a_clean_checkout_and_a_windows_program(tmp_path: Path, tree: Path) -> N
     report = proposed(tmp_path, tree, program)
     assert report["source"]["kind"] == "git"
     assert report["verdict"] in ("identical", "equivalent")
-    assert "x86_64-w64-mingw32-gcc" in (tmp_path / "audit.toml").read_text()
+    assert 'host = "x86_64-w64-mingw32"' in (tmp_path / "audit.toml").read_text()
 
 
 def test_an_archive_of_a_tree(tmp_path: Path, tree: Path) -> None:
@@ -100,34 +100,45 @@ def test_a_signature_database(tmp_path: Path) -> None:
     assert report["verdict"] == "identical"
 
 
-PLANS = [
-    ({"CMakeLists.txt": "install(TARGETS x)"}, "cmake --install build"),
-    ({"CMakeLists.txt": "project(x)"}, 'outputs = ["build/**/tool"]'),
-    ({"meson.build": "executable('x', install: true)"}, "meson install"),
-    ({"configure": "", "Makefile.in": ""}, "./configure --prefix=/usr"),
-    ({"configure.ac": ""}, "configure.ac"),
-    ({"configure": "", "CMakeLists.txt": "", "configure.ac": ""}, "because of configure"),
-    ({"configure.ac": "", "CMakeLists.txt": ""}, "because of CMakeLists.txt"),
-    ({"Cargo.toml": ""}, "cargo build --release --locked --offline"),
-    ({"go.mod": "", "vendor/modules.txt": ""}, "-mod=vendor"),
-    ({"Makefile": "all:\n"}, 'outputs = ["**/tool"]'),
-    ({"Makefile": "install:\n\tcp x $(DESTDIR)$(P)"}, 'outputs = ["out/**/tool"]'),
-    ({"Makefile": "DESTDIR=/x\ninstall:\n\tcp x $(DESTDIR)"}, 'outputs = ["**/tool"]'),
-    ({"CMakeLists.txt": "", "Cargo.toml": ""}, "cargo build"),
+FILES: list[tuple[dict[str, str], str, str]] = [
+    ({"CMakeLists.txt": "install(TARGETS x)"}, "cmake --install build", 'recipe = "cmake"'),
+    ({"CMakeLists.txt": "project(x)"}, '["build/**/tool"]', 'outputs = ["obj/**/tool"]'),
+    ({"meson.build": "executable('x', install: true)"}, "meson install", 'recipe = "meson"'),
+    ({"configure": ""}, "./configure --prefix=/usr", 'recipe = "autotools"'),
+    ({"configure.ac": ""}, "autoreconf", "because of configure.ac"),
+    ({"configure.ac": "", "CMakeLists.txt": ""}, "autoreconf", "because of configure.ac"),
+    ({"configure": "", "meson.build": ""}, "./configure", "because of configure"),
+    ({"meson.build": "", "CMakeLists.txt": ""}, "meson setup", "because of meson.build"),
+    ({"Cargo.toml": ""}, "--locked --offline", 'outputs = ["target/release/tool"]'),
+    ({"go.mod": "", "vendor/modules.txt": ""}, "-mod=vendor", "trimpath = true"),
+    ({"Makefile": "all:\n"}, '["**/tool"]', 'outputs = ["**/tool"]'),
+    ({"Makefile": "install:\n\tcp x $(DESTDIR)$(P)"}, "make install", '["out/**/tool"]'),
+    ({"Makefile": "DESTDIR=/x\ninstall:\n\tcp x $(DESTDIR)"}, '["**/tool"]', '["**/tool"]'),
+    ({"CMakeLists.txt": "", "Cargo.toml": ""}, "cargo build", 'recipe = "cargo"'),
 ]
 
 
-@pytest.mark.parametrize(("files", "says"), PLANS, ids=[says[:30] for _, says in PLANS])
-def test_each_build_system_is_recognised(tmp_path: Path, files: dict[str, str], says: str) -> None:
+@pytest.mark.parametrize("recipes", [True, False], ids=["recipes", "steps"])
+@pytest.mark.parametrize(("files", "steps", "keys"), FILES, ids=["+".join(f[0]) for f in FILES])
+def test_each_build_system_is_recognised(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    files: dict[str, str],
+    steps: str,
+    keys: str,
+    recipes: bool,
+) -> None:
+    if not recipes:
+        monkeypatch.setattr(own, "RECIPES", {})
     tree = tmp_path / "tree"
     for name, text in files.items():
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_text(text)
     shipped = tmp_path / "tool"
-    shipped.write_bytes(b"\x7fELF")
+    shipped.write_bytes(b"\x7fELF go\tbuild\t-trimpath=true")
     spec = tmp_path / "audit.toml"
     spec.write_text(propose(tree, [shipped], spec))
-    assert says in spec.read_text().replace("\\", "")
+    assert (keys if recipes else steps) in spec.read_text()
     specs.load(spec)
 
 

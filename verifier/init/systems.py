@@ -111,6 +111,8 @@ def _configured(look: Look) -> Plan | None:
 def _autotools(look: Look) -> Plan | None:
     if not look.has("configure", "configure.ac", "configure.in"):
         return None
+    if look.machine() and look.has("CMakeLists.txt") and not look.has("configure"):
+        return None  # where a project has both, Windows is what it has CMake for
     prefix, tools, packages = _cross(look)
     host = f" --host={prefix.rstrip('-')}" if prefix else ""
     steps = [f"./configure --prefix=/usr{host}", 'make -j"$(nproc)"']
@@ -198,7 +200,7 @@ SYSTEMS: tuple[Callable[[Look], Plan | None], ...] = (
     _go,
     _configured,
     _meson,
-    _cmake,
     _autotools,
+    _cmake,
     _make,
 )
