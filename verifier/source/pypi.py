@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from verifier import limits
 from verifier.errors import SourceError
 from verifier.source import archive
-from verifier.source.cache import publish
+from verifier.source.cache import hold, publish
 from verifier.spec import ArchiveSource
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def fetch(
     file: str, sha256: str | None, index: PypiIndex, cache: Cache, notify: Callable[[str], None]
 ) -> Path:
     """One file of the index by its name, from the cache where its digest is pinned and known."""
-    if sha256 and (kept := _kept(cache, sha256, file)).is_file():
-        return _checked(kept, sha256)
+    if sha256 and (kept := _whole(_kept(cache, sha256, file), sha256, cache, notify)):
+        return kept
     published = look_up(file, index)
     if sha256 and published.sha256 != sha256:
         raise SourceError(
@@ -69,7 +69,7 @@ def fetch(
 def fetch_published(published: Published, cache: Cache, notify: Callable[[str], None]) -> Path:
     """The file at the index's address, held against the digest that the index gave."""
     final = _kept(cache, published.sha256, published.file)
-    if not final.is_file():
+    if _whole(final, published.sha256, cache, notify) is None:
         notify(f"fetching {published.file}")
         with cache.scratch() as scratch:
             archive.download(published.url, scratch / "file")
@@ -125,6 +125,18 @@ def _kept(cache: Cache, sha256: str, file: str) -> Path:
     if not _NAME.fullmatch(file):
         raise SourceError(f"{file!r} is not the name of a file of an index.")
     return cache.under("pypi", sha256) / file
+
+
+def _whole(kept: Path, sha256: str, cache: Cache, notify: Callable[[str], None]) -> Path | None:
+    """A cached file that is what its digest says; None where there is none, or a damaged one."""
+    if not hold(kept):
+        return None
+    with kept.open("rb") as stream:
+        if hashlib.file_digest(stream, "sha256").hexdigest() == sha256:
+            return kept
+    notify(f"the cached copy {kept} is damaged; fetching it again")
+    cache.discard(kept)
+    return None
 
 
 def _checked(path: Path, sha256: str) -> Path:
