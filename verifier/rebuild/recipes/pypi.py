@@ -168,14 +168,17 @@ class Pypi(Command):
     def _environment(self, sandbox: Sandbox, name: str) -> list[tuple[str, tuple[str, ...]]]:
         """Steps that make a virtual environment of the pinned wheels, each checked again by pip."""
         where = f"{sandbox.home}/{name}"
+        # Compiled modules of the system belong to no package: Python compiles its own here.
+        unread = ("-X", f"pycache_prefix={sandbox.home}/compiled")
         pip = f"{sandbox.sources}/{self._pip.published.file}/pip"
         install = (
-            *(f"{where}/bin/python", "-I", pip, "install", "--no-index", "--no-deps"),
+            *(f"{where}/bin/python", "-I", *unread, pip, "install", "--no-index", "--no-deps"),
             *("--require-hashes", "--disable-pip-version-check", "--no-cache-dir", "--quiet"),
             *("--find-links", sandbox.sources, "-r", f"{sandbox.sources}/{requirements.LIST}"),
         )
-        made = (f"python{self._python}", "-I", "-m", "venv", "--without-pip", where)
-        return [("environment", made), ("install build requirements", install)]
+        made = (f"python{self._python}", "-I", *unread, "-m", "venv", "--without-pip", where)
+        steps = [("environment", made)]
+        return [*steps, ("install build requirements", install)] if self._pins else steps
 
     def _hook(self, sandbox: Sandbox, hook: str, variables: dict[str, str]) -> Any:
         """One call of the backend, as PEP 517 has it."""
@@ -190,6 +193,7 @@ class Pypi(Command):
         variables = {
             "PATH": f"{sandbox.home}/env/bin:{SEARCH_PATH}",
             "PYTHONHASHSEED": "0",
+            "PYTHONPYCACHEPREFIX": f"{sandbox.home}/compiled",
             **dict(plan.environment),
         }
         epoch = plan.source_date_epoch
