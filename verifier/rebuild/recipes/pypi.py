@@ -177,7 +177,7 @@ class Pypi(Command):
             *("--find-links", sandbox.sources, "-r", f"{sandbox.sources}/{requirements.LIST}"),
         )
         made = (f"python{self._python}", "-I", *unread, "-m", "venv", "--without-pip", where)
-        steps = [("environment", made)]
+        steps: list[tuple[str, tuple[str, ...]]] = [("environment", made)]
         return [*steps, ("install build requirements", install)] if self._pins else steps
 
     def _hook(self, sandbox: Sandbox, hook: str, variables: dict[str, str]) -> Any:
