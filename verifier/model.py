@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from verifier.account import Cause, Inputs, Maker  # noqa: TC001 - wire resolves type hints
+from verifier.account import Cause, Gate, Inputs, Maker  # noqa: TC001 - wire resolves type hints
 
 
 class Verdict(StrEnum):
@@ -184,8 +184,28 @@ class Artifact(NamedTuple):
     rebuilt: FileFacts | None
 
 
+class Within(NamedTuple):
+    """Where the bytes of a member stand in its container: shipped offset and length there."""
+
+    container: str
+    offset: int
+    length: int
+    codec: str = "stored"
+
+
+class Stretch(NamedTuple):
+    """Bytes of a shipped file; a length of 0 is a place where bytes are missing."""
+
+    offset: int
+    length: int
+
+
 class Member(NamedTuple):
-    """One compared file, or one file inside a container, with all that was found."""
+    """One compared file, or one file inside a container, with all that was found.
+
+    `unsettled` are the places of its own bytes that differ and of which no rule speaks, however
+    the differences explain them: of many, neighbours are joined.
+    """
 
     path: str
     verdict: Verdict
@@ -198,6 +218,8 @@ class Member(NamedTuple):
     notes: tuple[str, ...] = ()
     narration: str = ""
     summary: str = ""  # what differs, most telling first, in one plain sentence
+    within: Within | None = None
+    unsettled: tuple[Stretch, ...] = ()
 
 
 class Pair(NamedTuple):
@@ -298,6 +320,7 @@ class Waiver(NamedTuple):
     author: str = ""
     offset: int | None = None
     length: int | None = None
+    state: str = ""  # in a report: `used`, `unused`, `expired`, or `refused` by the policy
 
 
 class Policy(NamedTuple):
@@ -359,3 +382,4 @@ class Report(NamedTuple):
     inputs: Inputs | None = None
     makers: tuple[Maker, ...] = ()
     causes: tuple[Cause, ...] = ()
+    gate: Gate | None = None

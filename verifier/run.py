@@ -8,7 +8,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from verifier import content, prove, ruleset
+from verifier import content, prove, ruleset, waivers
 from verifier.engine import Engine
 from verifier.errors import VerifierError
 from verifier.makers import merged
@@ -152,7 +152,7 @@ def _report(
         source=origin.source,
         build=origin.build,
         problems=origin.problems,
-        waivers=settings.waivers,
+        waivers=waivers.judged(settings, members),
         inputs=origin.inputs,
         makers=origin.makers,
         causes=origin.causes,

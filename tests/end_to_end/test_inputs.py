@@ -14,6 +14,7 @@ import pytest
 
 from tests.end_to_end.sandboxes import build, open_place
 from verifier import rebuild, source
+from verifier.errors import SourceError
 from verifier.rebuild import accounting
 from verifier.rebuild.inputs import strace
 from verifier.rebuild.inputs.processes import shown
@@ -208,7 +209,10 @@ def test_a_download_is_an_event_that_names_the_address(place: Path) -> None:
     assert event.chain[-1] == "/usr/bin/python3 fetch.py"
 
 
-def test_a_file_swapped_between_review_and_build_is_named(place: Path) -> None:
+def test_a_file_swapped_between_review_and_build_is_named(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is refused before the build; and were it not, the account would name it."""
     tree = place / "source"
     tree.mkdir()
     (tree / "good.h").write_text("int reviewed;\n")
@@ -223,6 +227,14 @@ def test_a_file_swapped_between_review_and_build_is_named(place: Path) -> None:
     audited = source.obtain(spec, Cache.open(place / "cache"))
     (tree / "good.h").write_text("int swapped;\n")
     (tree / "late.h").write_text("int slipped_in;\n")
+    cache = Cache.open(place / "cache")
+    with pytest.raises(SourceError, match="changed between its check and the build"):
+        rebuild.rebuild(spec, audited, cache, place / "refused")
+
+    def unchecked(copied: source.Source, into: Path) -> None:
+        shutil.copytree(copied.path, into, dirs_exist_ok=True)
+
+    monkeypatch.setattr("verifier.rebuild.recipes.command.copy_tree", unchecked)
     made = rebuild.rebuild(spec, audited, Cache.open(place / "cache"), place / "output")
     named = {item.path: item.reason for item in inputs(made).unaccounted}
     assert "changed between the audit and the build" in named["/build/source/good.h"]

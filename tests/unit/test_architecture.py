@@ -13,6 +13,7 @@ LAYERS = (
     {"account"},
     {"model", "__init__"},
     {"wire", "kinds", "content", "process", "confine", "names", "beside", "sequences"},
+    {"strictjson", "shape", "waivers", "gate"},
     {"aside"},
     {"signatures"},
     {"formats"},

@@ -125,18 +125,20 @@ def _policy(details: dict[str, Any]) -> dict[str, Any]:
 
 
 def _waivers(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """All waivers of the run, and whether a patch of the waived field shows that it was used."""
+    """All waivers of the run, and what became of each."""
     used = {
         (member["path"], patch["field"])
         for member in report["members"]
         for patch in member["patches"]
         if patch["strength"] == "waived"
     }
-    return [
-        {name: item[name] for name in ("member", "field", "reason", "author", "expires")}
-        | {"used": (item["member"], item["field"]) in used}
-        for item in report["waivers"]
-    ]
+    told = []
+    for item in report["waivers"]:
+        kept = {name: item[name] for name in ("member", "field", "reason", "author", "expires")}
+        state = item.get("state", "")  # reports of earlier versions tell none
+        kept["used"] = state == "used" if state else (item["member"], item["field"]) in used
+        told.append({**kept, "state": state} if state else kept)
+    return told
 
 
 def _coverage(report: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from verifier import limits
+from verifier import limits, shape, strictjson
 from verifier.errors import SourceError
 from verifier.source.base import SourceDiffersError
 
@@ -77,10 +77,8 @@ def read(path: Path) -> Record:
     Raises:
         UsageError: unreadable. ParseError: no record, or one that contradicts itself.
     """
-    from verifier.attest import shape, strict  # noqa: PLC0415 - only where a record is named
-
-    raw = strict.read(path, limits.REPORT_BYTES)
-    data = strict.object_of(raw, str(path))
+    raw = strictjson.read(path, limits.REPORT_BYTES)
+    data = strictjson.object_of(raw, str(path))
     shape.check(data, "audit-record-v1", str(path))
     paths = [entry["path"] for entry in data["entries"]]
     if len(set(paths)) != len(paths) or data["tree"]["sha256"] != _digest(data["entries"]):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _ROOT = re.compile(r"host-tools|debian:[a-z][a-z0-9-]*")
+_IMAGE = re.compile("sha256:[0-9a-f]{64}")
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}")
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*(?:/[A-Za-z0-9][A-Za-z0-9._+-]*)*")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -74,6 +75,8 @@ def _check_together(spec: model.Spec, top: Table) -> None:
         raise top.error("build.recipe", f"{build.recipe} cannot build a source of kind debian yet")
     if sandbox.kind == "host" and (sandbox.root != "host-tools" or build.packages):
         raise top.error("sandbox.kind", "host has no root: drop sandbox.root and build.packages")
+    if sandbox.kind == "podman" and sandbox.root == "host-tools":
+        raise top.error("sandbox.root", "must be debian:SUITE: podman runs an image, not this host")
     if build.packages and sandbox.root == "host-tools":
         raise top.error("build.packages", "needs a root to install into: set sandbox.root")
     if sandbox.clock is not None and build.recipe == "yara":
@@ -179,14 +182,15 @@ def _build(table: Table) -> model.BuildPlan:
 
 def _sandbox(table: Table, build: model.BuildPlan, debian: model.DebianArchive) -> model.Sandbox:
     plain = model.Sandbox()
-    kind = table.choice("kind", ("bubblewrap", "host"), plain.kind)
-    in_root = build.recipe == "debian" and kind != "host"
+    kind = table.choice("kind", ("bubblewrap", "podman", "host"), plain.kind)
+    in_root = kind == "podman" or (build.recipe == "debian" and kind != "host")
     umask = table.get("umask", str, "022")
     if not re.fullmatch("0?[0-7]{3}", umask):
         raise table.error("umask", f"is {umask!r}; it is a string of octal digits such as 022")
     sandbox = model.Sandbox(
         kind=kind,
         root=_matching(table, "root", _ROOT, f"debian:{debian.suite}" if in_root else plain.root),
+        image=_image(table, kind),
         user=_matching(table, "user", _USER, plain.user),
         uid=table.positive("uid", plain.uid),
         hostname=_matching(table, "hostname", _HOSTNAME, plain.hostname),
@@ -207,6 +211,14 @@ def _matching(table: Table, name: str, pattern: re.Pattern[str], default: str) -
     if not pattern.fullmatch(value):
         raise table.error(name, f"is {value!r}, which does not match {pattern.pattern}")
     return value
+
+
+def _image(table: Table, kind: str) -> str | None:
+    if not table.has("image"):
+        return None
+    if kind != "podman":
+        raise table.error("image", "has no use without kind podman")
+    return _matching(table, "image", _IMAGE, "")
 
 
 def _build_path(table: Table) -> str | None:

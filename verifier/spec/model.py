@@ -254,13 +254,15 @@ class Conditions:
 class Sandbox:
     """The place where steps run.
 
-    `root` is "host-tools" or "debian:SUITE". `build_path` None leaves it to the recipe.
+    `root` is "host-tools" or "debian:SUITE"; `image` pins the OCI image that podman makes of it,
+    "sha256:" and the digest of its manifest. `build_path` None leaves it to the recipe.
     `clock` is None for the real one, "changelog", "epoch" (SOURCE_DATE_EPOCH), or an aware
     date-time. `conditions` are what `diagnose` holds or varies.
     """
 
     kind: str = "bubblewrap"
     root: str = "host-tools"
+    image: str | None = None
     user: str = "builder"
     uid: int = 1000
     hostname: str = "sandbox"
