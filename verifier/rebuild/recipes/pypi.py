@@ -19,6 +19,7 @@ from verifier.rebuild import requirements, wheels
 from verifier.rebuild.recipes.base import Outcome, set_clock
 from verifier.rebuild.recipes.command import Command
 from verifier.rebuild.sandbox import Step
+from verifier.rebuild.shipped import match
 from verifier.source import pypi
 from verifier.spec import PypiBuild
 from verifier.spec.plans import SEARCH_PATH
@@ -134,9 +135,10 @@ class Pypi(Command):
             self._uploaded = pypi.look_up(locator.wheel, index).uploaded
             path = pypi.fetch(locator.wheel, locator.sha256, index, job.cache, job.notify)
         else:
-            from pathlib import Path  # noqa: PLC0415 - a type elsewhere
-
-            path = Path(str(locator.path))
+            found = match(str(locator.path), "shipped")
+            if len(found) != 1:
+                raise BuildError(f"{locator} matches {len(found)} wheels; name one: build.shipped.")
+            path = found[0]
         return aside.ask(wheels.Facts, wheels.read, path)
 
     def _before(self) -> str | None:
