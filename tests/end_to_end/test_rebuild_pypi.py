@@ -144,6 +144,16 @@ def test_what_cannot_be_had_is_one_sentence(
         built(place, of_a_tree(tree, shipped + build))
 
 
+def test_a_build_that_would_copy_the_shipped_wheel_is_refused(place: Path) -> None:
+    tree = place / "tiny"
+    tree.mkdir()
+    (tree / "own.py").write_text(BACKEND)
+    (tree / "pyproject.toml").write_text(PROJECT.replace("[]", '["iniconfig==2.0.0"]'))
+    keys = f'shipped = "{SHIPPED}"\nbefore = 2024-01-01'
+    with pytest.raises(BuildError, match="is among the requirements of the build"):
+        built(place, of_a_tree(tree, keys))
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -7,6 +7,7 @@ after which nothing may have been uploaded. The build has no network.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import re
 import tomllib
@@ -127,7 +128,7 @@ class Pypi(Command):
 
     def _read_shipped(self) -> wheels.Facts | None:
         locator, job = self._shipped(), self.job
-        self._uploaded = ""
+        self._uploaded = self._sha256 = ""
         if locator is None:
             return None
         if locator.wheel is not None:
@@ -139,6 +140,8 @@ class Pypi(Command):
             if len(found) != 1:
                 raise BuildError(f"{locator} matches {len(found)} wheels; name one: build.shipped.")
             path = found[0]
+        with path.open("rb") as file:
+            self._sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return aside.ask(wheels.Facts, wheels.read, path)
 
     def _before(self) -> str | None:
@@ -164,6 +167,12 @@ class Pypi(Command):
     def _pin(self, asked: tuple[str, ...]) -> None:
         wanted = [*self._wanted(), *asked]
         self._pins = requirements.resolve(self.job, wanted, self._python, self._before())
+        for pin in self._pins:
+            if pin.published.sha256 == self._sha256:
+                raise BuildError(
+                    f"The shipped wheel itself, {pin.published.file}, is among the requirements of "
+                    "the build, which could hand out a copy of it; give another build.before."
+                )
         files = (pin.published.file for pin in (*self._pins, self._pip))
         self.own = frozenset({_HOOKS, requirements.LIST, *files})
 
