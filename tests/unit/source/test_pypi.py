@@ -69,9 +69,11 @@ def test_a_file_is_fetched_once_and_checked_always(
     told.clear()
     assert pypi.fetch(FILE, DIGEST, index, cache, heard.append) == path
     assert heard == [f"fetching {FILE}"]
-    path.write_bytes(b"another")
-    with pytest.raises(SourceError, match="has SHA-256"):
+    path.write_bytes(b"another")  # a damaged copy is fetched again, and never used
+    with pytest.raises(SourceError, match="cannot be fetched: 404"):
         pypi.fetch(FILE, DIGEST, index, cache, heard.append)
+    told |= {"/some-name/": listed(index), "/file": DATA}
+    assert pypi.fetch(FILE, DIGEST, index, cache, heard.append).read_bytes() == DATA
 
 
 @pytest.mark.parametrize(
