@@ -115,9 +115,9 @@ def _pairs(
         shipped = [pypi.fetch(shipped_at.wheel, shipped_at.sha256, spec.pypi, cache, notify)]
     else:
         assert shipped_at.path is not None
-        shipped = _match(shipped_at.path, "shipped")
+        shipped = match(shipped_at.path, "shipped")
     assert rebuilt_at.path is not None
-    rebuilt = _match(str(output_dir / rebuilt_at.path), "rebuilt")
+    rebuilt = match(str(output_dir / rebuilt_at.path), "rebuilt")
     matched = _matched(artifact, shipped, rebuilt)
     pairs = []
     for number, (left, right) in enumerate(matched):
@@ -147,7 +147,7 @@ def _matched(
     return [(left[name], right[name]) for name in sorted(left)]
 
 
-def _match(pattern: str, side: str) -> list[Path]:
+def match(pattern: str, side: str) -> list[Path]:
     """The files of a path or glob, sorted; a name that exists as it stands is no glob."""
     if Path(pattern).is_file():
         return [Path(pattern)]

@@ -65,7 +65,7 @@ def test_the_shim_example_says_what_its_comments_say() -> None:
         (("[source]", "[souce]"), "source is missing"),
         (
             ('"command"', '"comand"'),
-            "build.recipe is 'comand', which is none of clamav-db, command, debian, ruleset, yara",
+            "build.recipe is 'comand', which is none of autotools, cargo, clamav-db, ",
         ),
         (('["out/*"]', '"out/*"'), "build.outputs must be a list, not 'out/*'"),
         (('["out/*"]', '["../x"]'), "leads out of the build tree"),
