@@ -24,7 +24,16 @@ _ORDER: Final = (
     ("certificate", "entropy"),
     ("dependency",),
     ("string!",),  # one that names an address, a key, a command or a path
-    ("function", "type", "export", "symbol-version", "delay-import", "dynamic-tag", "relocation"),
+    (
+        "function",
+        "object",
+        "type",
+        "export",
+        "symbol-version",
+        "delay-import",
+        "dynamic-tag",
+        "relocation",
+    ),
     ("resource", "text", "string"),
     ("debug-lines", "toolchain", "build-setting", "identifier"),
     ("field", "section", "segment", "gap", "relocation-count"),
