@@ -1,4 +1,4 @@
-"""Extension modules of PyPI that MSVC built: read, compared, and never taken for equal."""
+"""Extension modules that MSVC built, as PyPI has them: read, and never taken for equal."""
 
 from __future__ import annotations
 
