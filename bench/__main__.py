@@ -17,6 +17,7 @@ BENCHES = {
     "flips": "every byte of small files flipped, beside peers",
     "hostile": "a generated corpus of broken and malicious files",
     "layouts": "programs in two layouts beside objdump",
+    "recording": "builds with their inputs recorded, without, and without a sandbox",
     "databases": "a million hash signatures beside unpacking and hashing",
     "pages": "the HTML report of 10,000 members, made and opened in Chromium",
 }

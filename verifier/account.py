@@ -11,7 +11,7 @@ from typing import NamedTuple
 class InputClass(NamedTuple):
     """How many files of one class a build read, and their bytes."""
 
-    name: str  # `source`, `produced`, `package`, `root`, `kernel`, `unaccounted`
+    name: str  # `source`, `produced`, `pinned`, `package`, `root`, `kernel`, `unaccounted`
     files: int
     size: int
 
@@ -64,3 +64,24 @@ class Cause(NamedTuple):
     where: str
     summary: str
     advice: str = ""
+
+
+class Tolerated(NamedTuple):
+    """Differences of one kind that leave the exit status alone, and who said so."""
+
+    kind: str
+    differences: int
+    by: str  # `policy NAME` or `--fail-on`
+
+
+class Gate(NamedTuple):
+    """What a gate made of a report. It never changes the verdict.
+
+    `fail_on` is what was asked for; empty is the strictest: every negative fails. `failed` are
+    the reasons for a `status` other than 0.
+    """
+
+    fail_on: tuple[str, ...]
+    status: int
+    failed: tuple[str, ...] = ()
+    tolerated: tuple[Tolerated, ...] = ()

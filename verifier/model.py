@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from verifier.account import Cause, Inputs, Maker  # noqa: TC001 - wire resolves type hints
+from verifier.account import Cause, Gate, Inputs, Maker  # noqa: TC001 - wire resolves type hints
 
 
 class Verdict(StrEnum):
@@ -307,6 +307,7 @@ class Outcome(NamedTuple):
     records: Records | None = None
     lone: tuple[str, ...] = ()
     images: Images | None = None
+    makers: tuple[Maker, ...] = ()
 
 
 class Waiver(NamedTuple):
@@ -319,6 +320,7 @@ class Waiver(NamedTuple):
     author: str = ""
     offset: int | None = None
     length: int | None = None
+    state: str = ""  # in a report: `used`, `unused`, `expired`, or `refused` by the policy
 
 
 class Policy(NamedTuple):
@@ -335,6 +337,7 @@ class Policy(NamedTuple):
     waivers: bool = True
     parameters: dict[str, dict[str, str]] = {}  # noqa: RUF012 - never changed
     tolerates: tuple[str, ...] = ()  # kinds of differences that do not fail a gate
+    unaccounted: str = "report"  # inputs of a build; or they make it inconclusive, or different
     reencode: int = 64 << 20  # payloads up to this many bytes are compressed again; 0 is never
 
 
@@ -379,3 +382,4 @@ class Report(NamedTuple):
     inputs: Inputs | None = None
     makers: tuple[Maker, ...] = ()
     causes: tuple[Cause, ...] = ()
+    gate: Gate | None = None

@@ -13,7 +13,7 @@ from tests.pages import samples
 from tests.pages.browser import View, chromium, viewed
 from verifier.model import Report, Strength
 from verifier.report import document, page
-from verifier.report.page import shown
+from verifier.report.page import islands
 
 Open = Callable[..., View]
 
@@ -65,12 +65,13 @@ def test_the_page_tells_the_verdict_and_counts_of_the_json(show: Open) -> None:
     members = told["members"]
     for verdict, count in Counter(member["verdict"] for member in members).items():
         assert _number(view, verdict) == count
+    assert _number(view, "members") == len(members)
     assert _number(view, "differences") == sum(len(member["differences"]) for member in members)
-    assert _number(view, "free") == told["free_bytes"]
+    assert _number(view, "free_bytes") == told["free_bytes"]
     weaker = [e for member in members for e in member["differences"] if e.get("weakening")]
-    assert _number(view, "weakening") == len(weaker) > 0
+    assert _number(view, "weakenings") == len(weaker) > 0
     patches = [patch for member in members for patch in member["patches"]]
-    assert _number(view, "patched") == sum(patch["length"] for patch in patches)
+    assert _number(view, "patched_bytes") == sum(patch["length"] for patch in patches)
     assert view.page.inner_text("#shown") == f"{len(members)} members of {len(members)}"
 
 
@@ -241,7 +242,7 @@ def test_hostile_text_stays_text(show: Open) -> None:
         view.page.evaluate(f"() => {{ location.hash = '#m{at}'; }}")
         view.page.wait_for_function(
             "(at) => document.querySelector('#member h3 .raw').textContent === at",
-            arg=shown.visible(report.members[at].path),
+            arg=islands.visible(report.members[at].path),
         )
         assert view.page.evaluate("() => window.owned") is None
         assert view.page.locator("#member img, #member script, #member iframe").count() == 0

@@ -13,6 +13,7 @@ LAYERS = (
     {"account"},
     {"model", "__init__"},
     {"wire", "kinds", "content", "process", "confine", "names", "beside", "sequences"},
+    {"strictjson", "shape", "waivers", "gate"},
     {"aside"},
     {"signatures"},
     {"formats"},
@@ -20,6 +21,7 @@ LAYERS = (
     {"unpack"},
     {"sigdb"},
     {"semantic"},
+    {"makers"},
     {"ruleset", "align"},
     {"policy", "settle", "settle_stream", "describe", "lint"},
     {"compare", "meaning", "release", "images"},
@@ -33,8 +35,9 @@ LAYERS = (
     {"spec"},
     {"source"},
     {"rebuild"},
-    {"witness"},
-    {"verify"},
+    {"witness", "unaccounted"},
+    {"diagnose"},
+    {"verify", "init"},
     {"report"},
     {"check"},
     {"attest"},
@@ -44,6 +47,7 @@ LAYERS = (
 ALLOWED_UP = {
     ("formats", "unpack"),  # role formats read payloads
     ("checks", "unpack"),  # stream checks ask the encoders
+    ("source", "attest"),  # a record of an audit is signed as attestations are
 }
 
 

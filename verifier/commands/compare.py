@@ -9,14 +9,18 @@ import typer
 
 from verifier.commands.options import (
     DatabasesOption,
+    FailOnOption,
     HtmlOption,
     JobsOption,
     JsonOption,
+    JunitOption,
+    MarkdownOption,
     NarrateOption,
     Output,
     PolicyOption,
     ProofOption,
     QuietOption,
+    SarifOption,
     SignerOption,
     VerboseOption,
     WitnessOption,
@@ -45,6 +49,10 @@ def command(
     json: JsonOption = None,
     proof: ProofOption = None,
     html: HtmlOption = None,
+    markdown: MarkdownOption = None,
+    sarif: SarifOption = None,
+    junit: JunitOption = None,
+    fail_on: FailOnOption = None,
     signer: SignerOption = None,
     databases: DatabasesOption = None,
     narrate: NarrateOption = False,
@@ -54,9 +62,11 @@ def command(
     jobs: JobsOption = None,
 ) -> None:
     """Compare two files or two directories, member by member, byte by byte."""
-    from verifier import pair, run
+    from verifier import gate, pair, run
     from verifier import policy as policies
 
+    wanted = gate.words(fail_on)
+    forms = {"html": html, "markdown": markdown, "sarif": sarif, "junit": junit}
     chosen = settings(policies.load(policy or "standard"), signer or [])
     if databases is not None:
         from verifier.spec.databases import load
@@ -78,4 +88,4 @@ def command(
         with_proof=proof is not None,
         witness=shown,
     )
-    raise typer.Exit(finish(result, Output(json, proof, quiet, verbose, html)))
+    raise typer.Exit(finish(result, Output(json, proof, quiet, verbose, forms, wanted)))

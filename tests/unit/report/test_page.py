@@ -21,7 +21,7 @@ from verifier.model import (
     Within,
 )
 from verifier.report import page
-from verifier.report.page import bytemap, islands, shown, tree
+from verifier.report.page import bytemap, islands, tree
 from verifier.report.page.bytemap import CLASSES, DIFFERENCE, EQUAL, UNKNOWN, UNSETTLED, What
 
 
@@ -163,25 +163,6 @@ def test_folders_are_as_bad_as_the_worst_file_in_them() -> None:
 
 def test_a_path_of_many_names_is_one_row() -> None:
     assert len(_rows(_member(path="a/" * 30_000 + "b"), _member(path="/" * 5_000))) == 2
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("plain é 漢", "plain é 漢"),
-        ("\x1b[31m", "\\x1b[31m"),
-        ("a\u202eb\u2066", "a\\u202eb\\u2066"),
-        ("\u2028\x00\x85\n", "\\u2028\\x00\\x85\\x0a"),
-        ("\ud800\U000e0001", "\\ud800\\U000e0001"),
-    ],
-)
-def test_what_does_not_print_is_spelled(text: str, said: str) -> None:
-    assert shown.visible(text) == said
-    assert shown.visible_lines(f"{text}x\n\tb") == said.replace("\\x0a", "\n") + "x\n    b"
-
-
-def test_long_text_is_cut_and_says_so() -> None:
-    assert shown.visible("x" * 30_000) == "x" * 4_000 + "… (26,000 more characters)"
 
 
 class _Reader(HTMLParser):

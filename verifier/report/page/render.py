@@ -11,10 +11,12 @@ import hashlib
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from verifier import limits
 from verifier.model import Strength
+from verifier.report.figures import figures
 from verifier.report.page import bytemap, facts
 from verifier.report.page.islands import islands
-from verifier.report.page.shown import visible, visible_lines
+from verifier.report.plain import line, lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +54,7 @@ def text(report: Report) -> str:
         lstrip_blocks=True,
         loader=jinja2.FunctionLoader(_file),
     )
-    environment.filters["lines"] = lambda value: _Shown(visible_lines(value))
+    environment.filters["lines"] = lambda value: _Shown("\n".join(lines(value, limits.PAGE_DETAIL)))
     environment.filters["bytes"] = size
     environment.tests["scalar"] = facts.scalar
     environment.globals["columns"] = facts.columns
@@ -80,7 +82,7 @@ class _Shown(str):
 
 def _harmless(value: object) -> object:
     """Every text that the template prints; what is markup is ours."""
-    return visible(value) if type(value) is str else value
+    return line(value) if type(value) is str else value
 
 
 def _file(name: str) -> str:
@@ -101,10 +103,7 @@ def _context(report: Report) -> dict[str, Any]:
         "script_hash": _hash(script),
         "style_hash": _hash(style),
         "islands": [(name, markupsafe.Markup(data)) for name, data in islands(report)],  # noqa: S704 - base64
-        "counts": facts.counts(report.members),
-        "differences": sum(len(member.differences) for member in report.members),
-        "weaker": sum(bool(e.weakening) for m in report.members for e in m.differences),
-        "patched": sum(patch.length for m in report.members for patch in m.patches),
+        "counts": figures(report).counts(),
         "strengths": facts.strengths(report),
         "first": first,
         "more": more,
