@@ -36,7 +36,7 @@ def _member(**fields: Any) -> Member:
 
 def _painted(member: Member, *children: tuple[int, Member], kinds: tuple[int, ...] = ()) -> str:
     """One letter a byte: what the map says of each."""
-    letters = "=dsrmbaw?u!"
+    letters = "=dsrmbaw~?u!"
     drawn = bytemap.of(member, children, kinds)
     assert member.shipped is not None
     found = [letters[drawn.base]] * member.shipped.size
@@ -57,7 +57,7 @@ def test_each_byte_has_one_class_and_patches_stand_above_all() -> None:
     )
     said = _painted(member)
     assert said == (
-        "=" * 10 + "d" * 5 + "!" * 7 + "u" * 8 + "=" * 15 + "u" * 5 + "b" * 10 + "u" * 5
+        "=" * 10 + "d" * 5 + "~" * 5 + "!" * 2 + "u" * 8 + "=" * 15 + "u" * 5 + "b" * 10 + "u" * 5
         + "=" * 5 + "!" * 30
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ from verifier.report.plain import line, lines
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import jinja2
 
     from verifier.model import Report
     from verifier.ruleset import Rule
@@ -36,6 +39,7 @@ MEANINGS = {
     Strength.BOUNDED: "within a declared grammar or window",
     Strength.ASSUMED: "taken for granted, as the policy allows",
     Strength.WAIVED: "an auditor's own exception",
+    "around": "the same bytes, in a thing that differs",
     "unknown": "not compared, or nothing is known of these bytes",
     "unsettled": "differs, and no rule speaks of it",
     "difference": "a difference that is named",
@@ -44,6 +48,11 @@ MEANINGS = {
 
 def text(report: Report) -> str:
     """The whole page."""
+    return _template().render(_context(report))
+
+
+@cache
+def _template() -> jinja2.Template:
     import jinja2  # noqa: PLC0415 - only where a page is asked for
 
     environment = jinja2.Environment(
@@ -58,7 +67,7 @@ def text(report: Report) -> str:
     environment.filters["bytes"] = size
     environment.tests["scalar"] = facts.scalar
     environment.globals["columns"] = facts.columns
-    return environment.get_template("page.html").render(_context(report))
+    return environment.get_template("page.html")
 
 
 def write(report: Report, path: Path) -> None:
