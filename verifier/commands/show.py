@@ -25,9 +25,7 @@ Examples:
 
   verifier show report.json --verbose
 
-  verifier show report.json --html report.html
-
-  verifier show report.json --markdown comment.md --sarif report.sarif --junit report.xml
+  verifier show report.json --html page.html --markdown comment.md --sarif report.sarif
 
   verifier show report.json --fail-on weakening,drift --quiet
 
