@@ -3,7 +3,11 @@
 import base64
 import json
 import re
+import subprocess
+import sys
+import zipfile
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +25,10 @@ from verifier.model import (
     Within,
 )
 from verifier.report import page
-from verifier.report.page import bytemap, islands, tree
+from verifier.report.page import bytemap, islands, render, tree
 from verifier.report.page.bytemap import CLASSES, DIFFERENCE, EQUAL, UNKNOWN, UNSETTLED, What
+
+ROOT = Path(__file__).parents[3]
 
 
 def _patch(offset: int, length: int, strength: Strength = Strength.DERIVED) -> Patch:
@@ -282,3 +288,14 @@ def test_bytes_of_patches_are_shown_where_the_report_has_them() -> None:
 
 def test_the_same_report_makes_the_same_page() -> None:
     assert page.text(samples.each_kind()) == page.text(samples.each_kind())
+
+
+def test_an_installation_has_the_files_of_the_page(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    folder = "verifier/report/page/files"
+    wanted = {f"{folder}/{path.name}" for path in (ROOT / folder).iterdir()}
+    assert wanted <= names
+    assert {f"{folder}/{name}" for name in (*render.SCRIPTS, *render.STYLES)} <= wanted
