@@ -32,6 +32,7 @@ _STOPPED = 124  # what timeout(1) returns
 DEFLATE_LINE = 881  # a comparison of zlib's deflate.c, from 0
 SQLITE = ("if( zLeft==0 ){", "if( zLeft==(char*)8 ){")
 _LINE = re.compile(r"^[\s│├┄─╌]*([-+])\s*([0-9a-f]{3,16}):\s")
+_JUMP = re.compile(r"^[\s│├┄─╌]*[-+]\s+j\w+\s+[0-9a-f]+ <([^+>]+)\+0x")
 _PLACE = re.compile(r"\.text\+0x([0-9a-f]+)")
 
 
@@ -127,6 +128,8 @@ def _theirs(pair: Pair, said: str) -> frozenset[str]:
     bases = [base(path) for path in pair.named]
     found = set()
     for line in said.splitlines():
+        if named := _JUMP.match(line):  # without an address: a jump inside its own function
+            found.add(named[1])
         if hit := _LINE.match(line):
             which = hit[1] == "+"
             address = int(hit[2], 16) - bases[which]

@@ -123,7 +123,7 @@ def _fill(data: Buffer, image: Image, program: Program) -> None:
     program.facts.append(("entry", Address(image.header.entry)))
     _starts(program, image.header.entry, word)
     fixed = image.header.type == _EXEC
-    if fixed and program.machine != "arm":
+    if fixed:
         rows += guesses.words(program, {row[0] for row in rows}, word)
     program.slots = slots_of(rows)
     if program.machine == "arm":
