@@ -74,6 +74,7 @@ def test_a_file_is_fetched_once_and_checked_always(
         pypi.fetch(FILE, DIGEST, index, cache, heard.append)
     told |= {"/some-name/": listed(index), "/file": DATA}
     assert pypi.fetch(FILE, DIGEST, index, cache, heard.append).read_bytes() == DATA
+    assert "damaged" in heard[1]
 
 
 @pytest.mark.parametrize(
