@@ -18,6 +18,7 @@ BENCHES = {
     "hostile": "a generated corpus of broken and malicious files",
     "layouts": "programs in two layouts beside objdump",
     "reports": "every form of a report of 10,000 members",
+    "recording": "builds with their inputs recorded, without, and without a sandbox",
     "databases": "a million hash signatures beside unpacking and hashing",
 }
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 class InputClass(NamedTuple):
     """How many files of one class a build read, and their bytes."""
 
-    name: str  # `source`, `produced`, `package`, `root`, `kernel`, `unaccounted`
+    name: str  # `source`, `produced`, `pinned`, `package`, `root`, `kernel`, `unaccounted`
     files: int
     size: int
 

@@ -17,6 +17,7 @@ from verifier.describe import Describer
 from verifier.errors import LimitError, VerifierError
 from verifier.formats import raw, records
 from verifier.formats.base import Format, Layout, Side
+from verifier.makers import compared
 from verifier.model import (
     Child,
     Difference,
@@ -141,7 +142,8 @@ class _Comparison:
             tuple(self.judge.signers),
         )
         lone = tuple(sorted(self.lone))
-        return Outcome(member, tuple(self.children), self.records, lone, images)
+        makers = compared(self.pair.path, self.format.name, self.shipped, self.rebuilt)
+        return Outcome(member, tuple(self.children), self.records, lone, images, makers)
 
     def _managed(self) -> bool:
         """Whether an image holds code of .NET, which no map of machine code understands."""

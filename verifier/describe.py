@@ -56,7 +56,8 @@ class Describer:
 
     def finish(self) -> list[Difference]:
         """All differences in the order of the file; the count of what was left out, if any."""
-        result = [_merged(items) for items in self._found.values()]
+        echoes = {key for key in self._found if _said_of_member(key) in self._found}
+        result = [_merged(items) for key, items in self._found.items() if key not in echoes]
         if self._dropped:
             summary = f"{self._dropped} more differing places are not listed."
             result.append(Difference("bytes", "more", summary))
@@ -109,6 +110,12 @@ class Describer:
             kept.append(difference)
         else:
             kept[1] = difference
+
+
+def _said_of_member(key: tuple[str, str]) -> tuple[str, str] | None:
+    """Where a zip's directory has an entry too many or too few, its member says the same."""
+    kind, where = key
+    return ("member-" + kind[8:], where) if kind.startswith("central-") else None
 
 
 def _published(kind: str) -> str:

@@ -54,6 +54,7 @@ BUILD_MEMORY: Final = 8 * GIB  # all processes of a step together
 BUILD_PROCESSES: Final = 2_048  # threads count
 BUILD_DISK: Final = 16 * GIB  # build tree and home together
 BUILD_OUTPUT: Final = 256 * MIB  # of log
+RECORD_BYTES: Final = 1 * GIB  # of strace's logs of one step
 BUILD_LOG_TAIL: Final = 4 * KIB  # of log that an error carries
 
 # --- what is fetched ------------------------------------------------------------------------------

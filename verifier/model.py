@@ -285,6 +285,7 @@ class Outcome(NamedTuple):
     records: Records | None = None
     lone: tuple[str, ...] = ()
     images: Images | None = None
+    makers: tuple[Maker, ...] = ()
 
 
 class Waiver(NamedTuple):
@@ -314,6 +315,7 @@ class Policy(NamedTuple):
     waivers: bool = True
     parameters: dict[str, dict[str, str]] = {}  # noqa: RUF012 - never changed
     tolerates: tuple[str, ...] = ()  # kinds of differences that do not fail a gate
+    unaccounted: str = "report"  # inputs of a build; or they make it inconclusive, or different
     reencode: int = 64 << 20  # payloads up to this many bytes are compressed again; 0 is never
 
 

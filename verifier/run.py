@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from verifier import content, prove, ruleset, waivers
 from verifier.engine import Engine
 from verifier.errors import VerifierError
+from verifier.makers import merged
 from verifier.model import Artifact, FileFacts, Member, Problem, Report, Settings, Verdict, worst
 from verifier.pipeline import Pipeline
 from verifier.tree import told
@@ -70,6 +71,8 @@ def compare(
             narrator.narrate(nodes)
         settled = (*pairing.members, *pipeline.found)
         report = _report(nodes, settled, settings, origin or Origin())
+        makers = merged(each for node in nodes for item in node.walk() for each in item.makers)
+        report = report._replace(makers=(*report.makers, *makers))
         report = report._replace(complete=complete, artifacts=_artifacts(nodes, pairing))
         wanted = with_proof and report.verdict.positive
         proof = _proof(nodes, pairing, report) if wanted else None

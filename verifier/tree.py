@@ -10,6 +10,7 @@ from verifier.model import Member, Patch, Records, Verdict, worst
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from verifier.account import Maker
     from verifier.model import Child, Difference, Images, Pair
 
 
@@ -21,6 +22,7 @@ class Node:
     its parent, where that differs; `records` those of a database that wait for
     all databases around them; `images` two programs to map onto each other, `layout`
     that map as text, once it settles them, and `loose` the differences that it may take away.
+    `makers` are the tools that both sides name.
     """
 
     pair: Pair
@@ -33,6 +35,7 @@ class Node:
     images: Images | None = None
     loose: frozenset[Difference] = frozenset()
     layout: str = ""
+    makers: tuple[Maker, ...] = ()
 
     def verdict(self) -> Verdict:
         """The worst of its own findings and of everything inside it."""

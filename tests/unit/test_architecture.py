@@ -21,6 +21,7 @@ LAYERS = (
     {"unpack"},
     {"sigdb"},
     {"semantic"},
+    {"makers"},
     {"ruleset", "align"},
     {"policy", "settle", "settle_stream", "describe", "lint"},
     {"compare", "meaning", "release", "images"},
@@ -34,8 +35,9 @@ LAYERS = (
     {"spec"},
     {"source"},
     {"rebuild"},
-    {"witness"},
-    {"verify"},
+    {"witness", "unaccounted"},
+    {"diagnose"},
+    {"verify", "init"},
     {"report"},
     {"check"},
     {"attest"},
@@ -45,6 +47,7 @@ LAYERS = (
 ALLOWED_UP = {
     ("formats", "unpack"),  # role formats read payloads
     ("checks", "unpack"),  # stream checks ask the encoders
+    ("source", "attest"),  # a record of an audit is signed as attestations are
 }
 
 

@@ -19,9 +19,11 @@ _INTERRUPTED = 130  # what typer makes of Ctrl-C
 # What --help says of each, which is the first line of what the command itself says: with twenty
 # commands, importing all of them for each run is most of the start-up time.
 COMMANDS = {
+    "init": "Propose a specification from a look at the audited tree and at what was shipped.",
     "verify": "Rebuild audited source in a sandbox and compare it with what was shipped.",
     "compare": "Compare two files or two directories, member by member, byte by byte.",
     "rebuild": "Get the audited source and build it in its sandbox, without comparing anything.",
+    "diagnose": "Vary one condition of a build at a time, and name the one behind each difference.",
     "show": "Show a saved report again, in any form, and end with its exit status.",
     "diff": "Tell what changed between two reports, what got worse first.",
     "check": "Re-check a saved proof with a small program that shares no code with what made it.",
@@ -34,6 +36,9 @@ COMMANDS = {
 }
 GROUPS = {
     "journal": "An append-only log of runs and attestations that nobody can change unseen.",
+    "cache": "What is kept between runs, and making room: list and prune it.",
+    "source": "The record of an audit: each path that reviewers saw, signed, and held against "
+    "a tree.",
     "rules": "What may vary, and why: list, show and check the rules.",
 }
 

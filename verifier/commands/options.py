@@ -200,7 +200,7 @@ def _without_digits(text: str) -> str:
 
 def run_directory(output: Path | None, cache: Path | None, name: str) -> Path:
     """Where a run keeps its files: as asked, or a new directory of the cache. It must be empty."""
-    from verifier.source.cache import Cache
+    from verifier.source.cache import Cache, hold
 
     if output is None:
         stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S")
@@ -208,6 +208,7 @@ def run_directory(output: Path | None, cache: Path | None, name: str) -> Path:
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UsageError(f"{output} is not an empty directory; name another with --output.")
     output.mkdir(parents=True, exist_ok=True)
+    hold(output)
     return output
 
 

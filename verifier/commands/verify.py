@@ -62,6 +62,20 @@ def command(
     cache: CacheOption = None,
     narrate: NarrateOption = False,
     witness: WitnessOption = False,
+    rebuilds: Annotated[
+        int | None,
+        typer.Option(
+            "--rebuilds",
+            metavar="N",
+            min=1,
+            help="Build N times, every second time under other conditions.",
+            show_default="2 where the first is not identical",
+        ),
+    ] = None,
+    diagnose: Annotated[
+        bool,
+        typer.Option("--diagnose", help="Find the cause of each difference, by many builds."),
+    ] = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
     jobs: JobsOption = None,
@@ -74,7 +88,9 @@ def command(
     forms = {"markdown": markdown, "sarif": sarif, "junit": junit}
     loaded = specs.load(spec)
     folder = run_directory(output, cache, spec.stem)
-    options = verify.Options(folder, jobs_or_cores(jobs), policy, narrate, cache, witness)
+    options = verify.Options(
+        *(folder, jobs_or_cores(jobs), policy, narrate, cache, witness, rebuilds, diagnose)
+    )
     settings = verify.settings_of(loaded, options)
     tell = notify(quiet)
     result = verify.verify(loaded, settings, options, tell, progress(quiet, "comparing"))

@@ -65,7 +65,17 @@ def _verdict(report: Report) -> str:
         return "its summary tells another verdict"
     if verdict.positive and not report.complete:
         return "it is positive, and not complete"
+    if verdict.positive and report.build is not None and not _accounted(report):
+        return "it is positive, and its policy demands inputs that are all known"
     return ""
+
+
+def _accounted(report: Report) -> bool:
+    """Whether what went into the build is known as far as the policy demands."""
+    if report.policy.unaccounted == "report":
+        return True
+    inputs = report.inputs
+    return inputs is not None and not (inputs.unaccounted or inputs.problems)
 
 
 def _counts(report: Report) -> str:

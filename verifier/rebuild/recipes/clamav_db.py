@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from verifier import aside
@@ -17,6 +18,7 @@ from verifier.errors import BuildError, VerifierError
 from verifier.formats.clamav import faults, pack, shipped
 from verifier.rebuild.recipes.base import Outcome, Recipe, clock_variables
 from verifier.rebuild.sandbox import Step
+from verifier.source.copy import check_copies
 from verifier.spec import ClamavBuild
 
 if TYPE_CHECKING:
@@ -41,8 +43,11 @@ class ClamavDatabase(Recipe):
         """Copy the members alone: sigtool counts whatever lies beside them."""
         plan = self._plan()
         folder = self.job.source.path / plan.directory
+        copies = {}
         for name in self._members(folder):
             shutil.copyfile(folder / name, room.tree / name)
+            copies[(PurePosixPath(plan.directory) / name).as_posix()] = room.tree / name
+        check_copies(self.job.source, copies)
 
     def build(self, sandbox: Sandbox) -> Outcome:
         """Pack; one step where sigtool does it, none where it is done here."""
