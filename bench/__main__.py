@@ -19,7 +19,9 @@ BENCHES = {
     "layouts": "programs in two layouts beside objdump",
     "reports": "every form of a report of 10,000 members",
     "recording": "builds with their inputs recorded, without, and without a sandbox",
+    "peers": "what tools say of one changed line, beside diffoscope and objdump",
     "databases": "a million hash signatures beside unpacking and hashing",
+    "pages": "the HTML report of 10,000 members, made and opened in Chromium",
 }
 
 

@@ -140,6 +140,7 @@ class _Comparison:
             tuple(differences),
             tuple(self.problems),
             tuple(self.judge.signers),
+            unsettled=self.describer.places(),
         )
         lone = tuple(sorted(self.lone))
         makers = compared(self.pair.path, self.format.name, self.shipped, self.rebuilt)
@@ -228,6 +229,7 @@ class _Comparison:
     def _open(self, aligned: Aligned) -> None:
         """Leave records to the stage that knows all databases around them."""
         one, other = aligned.shipped, aligned.rebuilt
+        self.describer.note(aligned)
         self.records = Records(
             self.format.name,
             records.FIELD,
@@ -261,10 +263,12 @@ class _Comparison:
             self.patches.extend(waived)
         elif expired:
             reason = Refused(f"A waiver covers it, but ran out on {expired}.", "waiver-expired")
+            self.describer.note(aligned)
             self.differences.append(self.describer.refused(aligned, [reason, *refusals]))
         elif records.holds(self.format):
             self._open(aligned)
         elif not self._alone(aligned) and not all(item.describe for item in refusals):
+            self.describer.note(aligned)
             self.differences.append(self.describer.refused(aligned, refusals))
         else:
             self._leave(aligned)

@@ -184,8 +184,28 @@ class Artifact(NamedTuple):
     rebuilt: FileFacts | None
 
 
+class Within(NamedTuple):
+    """Where the bytes of a member stand in its container: shipped offset and length there."""
+
+    container: str
+    offset: int
+    length: int
+    codec: str = "stored"
+
+
+class Stretch(NamedTuple):
+    """Bytes of a shipped file; a length of 0 is a place where bytes are missing."""
+
+    offset: int
+    length: int
+
+
 class Member(NamedTuple):
-    """One compared file, or one file inside a container, with all that was found."""
+    """One compared file, or one file inside a container, with all that was found.
+
+    `unsettled` are the places of its own bytes that differ and of which no rule speaks, however
+    the differences explain them: of many, neighbours are joined.
+    """
 
     path: str
     verdict: Verdict
@@ -198,6 +218,8 @@ class Member(NamedTuple):
     notes: tuple[str, ...] = ()
     narration: str = ""
     summary: str = ""  # what differs, most telling first, in one plain sentence
+    within: Within | None = None
+    unsettled: tuple[Stretch, ...] = ()
 
 
 class Pair(NamedTuple):

@@ -21,7 +21,7 @@ from verifier import limits
 from verifier.errors import ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 BASE_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
@@ -133,6 +133,23 @@ def stream(
     reader = _Reader(child.stdout, output, sink, keep=False)
     stopped = _wait(child, seconds, [reader], check)
     return Streamed(child.returncode, stopped, time.monotonic() - started)
+
+
+@contextlib.contextmanager
+def running(argv: Sequence[str], environment: Mapping[str, str]) -> Iterator[int]:
+    """A program that runs beside us until the end of the block, by its process id.
+
+    Raises:
+        ToolError: missing or not startable.
+    """
+    child = _start(argv, environment, None, None, None, (), None, merge=True)
+    try:
+        yield child.pid
+    finally:
+        _kill_group(child)
+        child.wait()
+        if child.stdout is not None:
+            child.stdout.close()
 
 
 class _Reader:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from verifier.model import Member, Patch, Records, Verdict, worst
+from verifier.model import Member, Patch, Records, Verdict, Within, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,8 +67,20 @@ class Node:
                 patches=tuple(
                     sorted(patches, key=lambda patch: (patch.offset, patch.rebuilt_offset))
                 ),
+                within=self._within(),
+                unsettled=self.member.unsettled if self._open() else (),
             )
         )
+
+    def _within(self) -> Within | None:
+        if self.parent is None or self.child is None:
+            return None
+        child = self.child
+        return Within(self.parent.pair.path, child.offset, child.length, child.codec)
+
+    def _open(self) -> bool:
+        """Whether something of its own bytes is still unsettled."""
+        return bool(self.member.differences or self.member.problems)
 
 
 def told(member: Member) -> Member:

@@ -71,7 +71,7 @@ def verify(
         look = partial(buildid.keep, into=options.output / LINKED)
         wanted = {"look": look} if options.keep or options.diagnose else {}
         built = rebuild(spec, audited, cache, options.output / "build", notify, **wanted)
-        origin = origin._replace(build=built.to_json(), inputs=built.inputs)
+        origin = origin._replace(build=built.to_json(), inputs=built.inputs, makers=built.makers)
         demands = unaccounted.judge(built.inputs, settings.policy)
         origin = origin._replace(problems=(*origin.problems, *demands.problems))
         with cache.scratch() as work:

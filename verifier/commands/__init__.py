@@ -39,6 +39,7 @@ GROUPS = {
     "cache": "What is kept between runs, and making room: list and prune it.",
     "source": "The record of an audit: each path that reviewers saw, signed, and held against "
     "a tree.",
+    "sandbox": "The place where builds run: try to break out of it.",
     "rules": "What may vary, and why: list, show and check the rules.",
 }
 

@@ -10,6 +10,7 @@ import typer
 from verifier.commands.options import (
     DatabasesOption,
     FailOnOption,
+    HtmlOption,
     JobsOption,
     JsonOption,
     JunitOption,
@@ -51,6 +52,7 @@ def command(
     sarif: SarifOption = None,
     junit: JunitOption = None,
     fail_on: FailOnOption = None,
+    html: HtmlOption = None,
     signer: SignerOption = None,
     databases: DatabasesOption = None,
     narrate: NarrateOption = False,
@@ -64,7 +66,7 @@ def command(
     from verifier import policy as policies
 
     wanted = gate.words(fail_on)
-    forms = {"markdown": markdown, "sarif": sarif, "junit": junit}
+    forms = {"html": html, "markdown": markdown, "sarif": sarif, "junit": junit}
     chosen = settings(policies.load(policy or "standard"), signer or [])
     if databases is not None:
         from verifier.spec.databases import load

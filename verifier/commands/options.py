@@ -46,6 +46,10 @@ PolicyOption = Annotated[
 JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="PATH", help="Write the JSON report ('-': stdout).")
 ]
+HtmlOption = Annotated[
+    Path | None,
+    typer.Option("--html", metavar="PATH", help="Write the report as a page for a browser."),
+]
 ProofOption = Annotated[
     Path | None,
     typer.Option("--proof", metavar="PATH", help="Write the proof, for 'verifier check'."),

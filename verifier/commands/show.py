@@ -10,6 +10,7 @@ import typer
 from verifier.commands.options import (
     EXIT,
     FailOnOption,
+    HtmlOption,
     JsonOption,
     JunitOption,
     MarkdownOption,
@@ -24,7 +25,7 @@ Examples:
 
   verifier show report.json --verbose
 
-  verifier show report.json --markdown comment.md --sarif report.sarif --junit report.xml
+  verifier show report.json --html page.html --markdown comment.md --sarif report.sarif
 
   verifier show report.json --fail-on weakening,drift --quiet
 
@@ -35,6 +36,7 @@ Exit status: that of the verdict, or of the gate that --fail-on describes; 3 for
 def command(
     report: Annotated[Path, typer.Argument(help="A report written by --json.")],
     json: JsonOption = None,
+    html: HtmlOption = None,
     markdown: MarkdownOption = None,
     sarif: SarifOption = None,
     junit: JunitOption = None,
@@ -51,7 +53,7 @@ def command(
     loaded = saved.load(report)
     if wanted:
         loaded = loaded._replace(gate=gate.judge(loaded, wanted))
-    asked = {"json": json, "markdown": markdown, "sarif": sarif, "junit": junit}
+    asked = {"json": json, "html": html, "markdown": markdown, "sarif": sarif, "junit": junit}
     if not forms.write(loaded, asked):
         options.show(loaded, Output(quiet=quiet, verbose=verbose))
     raise typer.Exit(options.status(loaded) if wanted else EXIT[loaded.verdict])

@@ -11,6 +11,7 @@ import typer
 from verifier.commands.options import (
     CacheOption,
     FailOnOption,
+    HtmlOption,
     JobsOption,
     JsonOption,
     JunitOption,
@@ -36,7 +37,7 @@ Examples:
 
   verifier verify fixtures/specs/shim.toml --policy strict --proof shim.proof.json
 
-  verifier verify audit.toml --json report.json --output audit-2026-11/
+  verifier verify audit.toml --json report.json --html report.html --output audit-2026-11/
 """
 
 
@@ -44,6 +45,7 @@ def command(
     spec: SpecArgument,
     policy: PolicyOption = None,
     json: JsonOption = None,
+    html: HtmlOption = None,
     proof: ProofOption = None,
     markdown: MarkdownOption = None,
     sarif: SarifOption = None,
@@ -85,7 +87,7 @@ def command(
     from verifier import spec as specs
 
     wanted = gate.words(fail_on)
-    forms = {"markdown": markdown, "sarif": sarif, "junit": junit}
+    forms = {"html": html, "markdown": markdown, "sarif": sarif, "junit": junit}
     loaded = specs.load(spec)
     folder = run_directory(output, cache, spec.stem)
     options = verify.Options(

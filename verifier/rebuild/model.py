@@ -10,7 +10,7 @@ from verifier.errors import BuildError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from verifier.account import Inputs
+    from verifier.account import Inputs, Maker
 
 
 class FailedBuildError(BuildError):
@@ -87,10 +87,13 @@ class Build:
     inputs: Inputs | None = None
     record: dict[str, str] | None = None
     conditions: dict[str, str] = field(default_factory=dict)
+    makers: tuple[Maker, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dictionaries, lists, texts and numbers."""
+        """Plain dictionaries, lists, texts and numbers; makers stand elsewhere in the report."""
         data = asdict(self)
+        del data["makers"]
         del data["inputs"]  # the report has a place of its own for them
         data["output_dir"], data["log"] = str(self.output_dir), str(self.log)
         return data

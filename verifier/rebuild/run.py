@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 import time
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from verifier.errors import BuildError
@@ -16,17 +17,21 @@ from verifier.rebuild.model import Build, Environment
 from verifier.rebuild.outputs import collect
 from verifier.rebuild.recipes import RECIPES
 from verifier.rebuild.recipes.base import Job
+from verifier.rebuild.room import open_room
 from verifier.rebuild.root import check
-from verifier.rebuild.sandbox import SANDBOXES, Room
-from verifier.rebuild.user import build_uid, give
+from verifier.rebuild.sandbox import SANDBOXES
+from verifier.rebuild.user import give
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from verifier.rebuild.recipes.base import Recipe
+    from verifier.rebuild.sandbox import Room
     from verifier.source import Source
     from verifier.source.cache import Cache
     from verifier.spec import Spec
+    from verifier.spec.model import Conditions
 
 LOG_NAME = "build.log"
 
@@ -62,31 +67,15 @@ def rebuild(
     if (root := recipe.root()) is not None:
         check(root)
     conditions = spec.sandbox.conditions
+    path = spec.sandbox.build_path or recipe.build_path
+    log = Log(output_dir / LOG_NAME, notify)
+    lay = partial(_lay, recipe, conditions)
     with ExitStack() as places:
-        work = places.enter_context(cache.scratch())
-        work.chmod(0o711)  # the build user passes through, and sees nothing else
-        room = Room(
-            settings=spec.sandbox,
-            root=root,
-            work=work,
-            tree=_directory(work, "tree"),
-            home=_directory(work, "home"),
-            sources=_directory(work, "sources"),
-            build_path=spec.sandbox.build_path or recipe.build_path,
-            uid=build_uid(),
-            log=Log(output_dir / LOG_NAME, notify),
-            recorder=accounting.recorder(spec, source, recipe.own, work),
-        )
-        recipe.lay(room)
-        if conditions.files is not None:
-            shutil.copytree(conditions.files, room.sources / conditions.files.name)
-        if conditions.start is not None:
-            lay_clock(room.sources, conditions.start)
+        room = places.enter_context(open_room(spec.sandbox, root, cache, path, log, lay))
+        recorder = accounting.recorder(spec, source, recipe.own, room.work)
+        room = dataclasses.replace(room, recorder=recorder)
         if conditions.reversed_listing:
             room = _relisted(room, places)
-        if spec.sandbox.kind != "host":
-            give(room.tree, room.uid)
-            give(room.home, room.uid)
         sandbox = SANDBOXES[spec.sandbox.kind](room)
         probe, tools = environment.tools(sandbox)
         probes = [probe]
@@ -107,7 +96,9 @@ def rebuild(
         recipe=spec.build.recipe,
         sandbox=sandbox.describe(),
         root_digest=root.digest if root else None,
-        environment=Environment(environment.packages(root), tools, outcome.variables),
+        environment=Environment(
+            (*environment.packages(root), *outcome.packages), tools, outcome.variables
+        ),
         steps=(*probes, *outcome.steps),
         outputs=outputs,
         output_dir=output_dir,
@@ -117,13 +108,27 @@ def rebuild(
         inputs=accounted.inputs,
         record=accounted.record,
         conditions=met,
+        makers=outcome.makers,
+        notes=outcome.notes,
     )
+
+
+def _lay(recipe: Recipe, conditions: Conditions, room: Room) -> None:
+    """Fill the room with what the recipe and the conditions put there."""
+    recipe.lay(room)
+    if conditions.files is not None:
+        shutil.copytree(conditions.files, room.sources / conditions.files.name)
+    if conditions.start is not None:
+        lay_clock(room.sources, conditions.start)
 
 
 def _relisted(room: Room, places: ExitStack) -> Room:
     """The same room, its tree where directories list in another order."""
-    tree = _directory(places.enter_context(other_listing()), "tree")
+    tree = places.enter_context(other_listing()) / "tree"
+    tree.mkdir(mode=0o755)
     lay_reversed(room, tree)
+    if room.settings.kind != "host":
+        give(tree, room.uid)
     return dataclasses.replace(room, tree=tree)
 
 
@@ -135,9 +140,3 @@ def _make_empty(directory: Path) -> None:
         raise BuildError(f"{directory} cannot take the output: {error.strerror}.") from error
     if filled:
         raise BuildError(f"The output directory {directory} is not empty; name another.")
-
-
-def _directory(parent: Path, name: str) -> Path:
-    path = parent / name
-    path.mkdir(mode=0o755)
-    return path

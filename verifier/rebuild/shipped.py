@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from verifier.errors import SourceError
 from verifier.rebuild.dpkg import extract_member
+from verifier.source import pypi
 from verifier.source.apt import Apt
 from verifier.source.cache import hold, publish, release, take_away
 
@@ -58,7 +59,7 @@ def resolve(
     pairs: list[Pair] = []
     for number, artifact in enumerate(spec.artifacts):
         here = work / str(number)
-        pairs += _pairs(artifact, spec.debian, output_dir, here, cache, notify)
+        pairs += _pairs(artifact, spec, output_dir, here, cache, notify)
     return tuple(pairs)
 
 
@@ -109,7 +110,7 @@ def _discard(link: Path, cache: Cache, notify: Callable[[str], None]) -> None:
 
 def _pairs(
     artifact: Artifact,
-    debian: DebianArchive,
+    spec: Spec,
     output_dir: Path,
     work: Path,
     cache: Cache,
@@ -117,7 +118,9 @@ def _pairs(
 ) -> list[Pair]:
     shipped_at, rebuilt_at = artifact.shipped, artifact.rebuilt
     if shipped_at.package is not None:
-        shipped = [fetch_package(shipped_at, debian, cache, notify)]
+        shipped = [fetch_package(shipped_at, spec.debian, cache, notify)]
+    elif shipped_at.wheel is not None:
+        shipped = [pypi.fetch(shipped_at.wheel, shipped_at.sha256, spec.pypi, cache, notify)]
     else:
         assert shipped_at.path is not None
         shipped = _match(shipped_at.path, "shipped")

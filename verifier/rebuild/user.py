@@ -35,9 +35,17 @@ def check_reachable(path: Path, uid: int) -> None:
     """
     for parent in path.resolve().parents:
         found = parent.stat()
-        enter = stat.S_IXUSR if found.st_uid == uid else stat.S_IXOTH
+        enter = stat.S_IXGRP if found.st_gid == uid else stat.S_IXOTH
+        enter = stat.S_IXUSR if found.st_uid == uid else enter
         if not found.st_mode & enter and os.geteuid() in (0, uid):
             raise BuildError(
                 f"The build user cannot enter {parent}, where {path.name} lies; set "
                 "VERIFIER_CACHE to a directory that everyone can enter, such as /var/cache/…"
             )
+
+
+def as_user(uid: int, *, die: bool = False) -> list[str]:
+    """Leave root for good; a user stays who they are. `die`: with the process that starts it."""
+    user = ["--reuid", str(uid), "--regid", str(uid), "--clear-groups"] if os.geteuid() == 0 else []
+    end = ["--pdeathsig", "KILL"] if die else []
+    return ["setpriv", *end, *user] if user or end else []

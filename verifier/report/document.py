@@ -67,8 +67,9 @@ def write(report: Report, path: Path) -> None:
 def _member(member: Member) -> dict[str, Any]:
     data: dict[str, Any] = to_data(member._replace(patches=()))
     data["patches"] = [_patch(patch) for patch in member.patches]
-    if not member.summary:
-        del data["summary"]
+    for name in ("summary", "within", "unsettled"):
+        if not data[name]:
+            del data[name]
     for difference in data["differences"]:
         for name in ("offset", "length"):
             if difference[name] is None:

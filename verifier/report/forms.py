@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Each module has `text(report) -> str`.
 FORMS = {
     "json": "verifier.report.document",
+    "html": "verifier.report.page",
     "markdown": "verifier.report.markdown",
     "sarif": "verifier.report.sarif",
     "junit": "verifier.report.junit",

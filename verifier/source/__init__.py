@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from verifier.source import archive, debian, directory, git, pins
+from verifier.source import archive, debian, directory, git, pins, pypi
 from verifier.source.base import Source, SourceDiffersError, SourceFile
 from verifier.source.cache import Cache
-from verifier.spec import ArchiveSource, DebianSource, DirectorySource, GitSource
+from verifier.spec import ArchiveSource, DebianSource, DirectorySource, GitSource, PypiSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,5 +38,7 @@ def _obtain(spec: Spec, cache: Cache, notify: Callable[[str], None]) -> Source:
             return git.obtain(source, cache, notify, signatures)
         case DebianSource():
             return debian.obtain(source, spec.debian, cache, notify, signatures)
+        case PypiSource():
+            return pypi.obtain(source, spec.pypi, cache, notify)
         case _:
             assert_never(source)

@@ -77,7 +77,7 @@ def _signed(
         made = scratch / "signature"
         if re.match("https?://", asked.location):
             notify(f"fetching {asked.location}")
-            _download(asked.location, made, signed.SIGNATURE_BYTES)
+            download(asked.location, made, signed.SIGNATURE_BYTES)
         else:
             _copy(Path(asked.location), made)
         if made.stat().st_size > signed.SIGNATURE_BYTES:
@@ -102,7 +102,7 @@ def _fetch(spec: ArchiveSource, cache: Cache, notify: Callable[[str], None]) -> 
             made = scratch / "archive"
             if re.match("https?://", spec.location):
                 notify(f"fetching {spec.location}")
-                _download(spec.location, made)
+                download(spec.location, made)
             else:
                 _copy(Path(spec.location), made)
             _check(made, spec)
@@ -138,7 +138,8 @@ def _copy(path: Path, made: Path) -> None:
         raise SourceError(f"The source {path} cannot be read: {error.strerror}.") from error
 
 
-def _download(url: str, made: Path, most: int = limits.SOURCE_BYTES) -> None:
+def download(url: str, made: Path, most: int = limits.SOURCE_BYTES) -> None:
+    """Fetch an http(s) address into a file; SourceError says why it cannot be had."""
     # urllib follows redirects to http(s) and ftp only, never to local files.
     request = urllib.request.Request(url, headers={"User-Agent": "source-binary-verifier"})  # noqa: S310 - _fetch lets http(s) in only
     try:

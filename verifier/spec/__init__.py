@@ -19,6 +19,8 @@ from verifier.spec.model import (
     GitSource,
     Limits,
     Pins,
+    PypiIndex,
+    PypiSource,
     RulesetBuild,
     Sandbox,
     Signature,
@@ -27,6 +29,7 @@ from verifier.spec.model import (
     Waiver,
     YaraBuild,
 )
+from verifier.spec.plans import PypiBuild, ToolBuild
 
 __all__ = [
     "ArchiveSource",
@@ -41,11 +44,15 @@ __all__ = [
     "Limits",
     "Locator",
     "Pins",
+    "PypiBuild",
+    "PypiIndex",
+    "PypiSource",
     "RulesetBuild",
     "Sandbox",
     "Signature",
     "Signer",
     "Spec",
+    "ToolBuild",
     "Waiver",
     "YaraBuild",
     "load",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier.errors import UsageError
-from verifier.spec import builds, databases, model, pins
+from verifier.spec import builds, databases, model, pins, pypi
 from verifier.spec.locator import Locator
 from verifier.spec.table import Table
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _ROOT = re.compile(r"host-tools|debian:[a-z][a-z0-9-]*")
+_IMAGE = re.compile("sha256:[0-9a-f]{64}")
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}")
 _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*(?:/[A-Za-z0-9][A-Za-z0-9._+-]*)*")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -55,6 +56,7 @@ def load(path: Path) -> model.Spec:
         signers=tuple(_signer(table) for table in top.children("signers")),
         waivers=tuple(_waiver(table) for table in top.children("waivers")),
         databases=databases.read(top.children("databases")),
+        pypi=_pypi(top.child("pypi")),
         records_inputs=_record(top.child("inputs")),
         pins=pinned,
         rebuilds=top.positive("rebuilds", 1) if top.has("rebuilds") else None,
@@ -73,6 +75,8 @@ def _check_together(spec: model.Spec, top: Table) -> None:
         raise top.error("build.recipe", f"{build.recipe} cannot build a source of kind debian yet")
     if sandbox.kind == "host" and (sandbox.root != "host-tools" or build.packages):
         raise top.error("sandbox.kind", "host has no root: drop sandbox.root and build.packages")
+    if sandbox.kind == "podman" and sandbox.root == "host-tools":
+        raise top.error("sandbox.root", "must be debian:SUITE: podman runs an image, not this host")
     if build.packages and sandbox.root == "host-tools":
         raise top.error("build.packages", "needs a root to install into: set sandbox.root")
     if sandbox.clock is not None and build.recipe == "yara":
@@ -140,6 +144,7 @@ _SOURCES: dict[str, Callable[[Table], model.Source]] = {
     "archive": _archive_source,
     "git": _git_source,
     "debian": _debian_source,
+    "pypi": pypi.source,
 }
 
 
@@ -161,6 +166,14 @@ def _debian(table: Table) -> model.DebianArchive:
     return archive
 
 
+def _pypi(table: Table) -> model.PypiIndex:
+    index = table.get("index", str, model.PypiIndex().index).rstrip("/")
+    table.finish()
+    if not re.fullmatch(r"https?://[!-~]+", index):
+        raise table.error("index", f"is {index!r}, which does not start with https://")
+    return model.PypiIndex(index)
+
+
 def _build(table: Table) -> model.BuildPlan:
     plan = builds.read(table)
     table.finish()
@@ -169,14 +182,15 @@ def _build(table: Table) -> model.BuildPlan:
 
 def _sandbox(table: Table, build: model.BuildPlan, debian: model.DebianArchive) -> model.Sandbox:
     plain = model.Sandbox()
-    kind = table.choice("kind", ("bubblewrap", "host"), plain.kind)
-    in_root = build.recipe == "debian" and kind != "host"
+    kind = table.choice("kind", ("bubblewrap", "podman", "host"), plain.kind)
+    in_root = kind == "podman" or (build.recipe == "debian" and kind != "host")
     umask = table.get("umask", str, "022")
     if not re.fullmatch("0?[0-7]{3}", umask):
         raise table.error("umask", f"is {umask!r}; it is a string of octal digits such as 022")
     sandbox = model.Sandbox(
         kind=kind,
         root=_matching(table, "root", _ROOT, f"debian:{debian.suite}" if in_root else plain.root),
+        image=_image(table, kind),
         user=_matching(table, "user", _USER, plain.user),
         uid=table.positive("uid", plain.uid),
         hostname=_matching(table, "hostname", _HOSTNAME, plain.hostname),
@@ -197,6 +211,14 @@ def _matching(table: Table, name: str, pattern: re.Pattern[str], default: str) -
     if not pattern.fullmatch(value):
         raise table.error(name, f"is {value!r}, which does not match {pattern.pattern}")
     return value
+
+
+def _image(table: Table, kind: str) -> str | None:
+    if not table.has("image"):
+        return None
+    if kind != "podman":
+        raise table.error("image", "has no use without kind podman")
+    return _matching(table, "image", _IMAGE, "")
 
 
 def _build_path(table: Table) -> str | None:
@@ -247,10 +269,7 @@ def _artifact(table: Table) -> model.Artifact:
     rebuilt = artifact.rebuilt.path
     if rebuilt is None or Path(rebuilt).is_absolute() or ".." in Path(rebuilt).parts:
         raise table.error("rebuilt", "must be a path or glob inside the build's output")
-    shipped = artifact.shipped
-    if shipped.path is not None:
-        shipped = dataclasses.replace(shipped, path=str(_at(table, shipped.path)))
-    return dataclasses.replace(artifact, shipped=shipped)
+    return dataclasses.replace(artifact, shipped=artifact.shipped.below(table.file.parent))
 
 
 def _locator(table: Table, name: str) -> Locator:
@@ -259,7 +278,7 @@ def _locator(table: Table, name: str) -> Locator:
         if isinstance(value, str):
             return Locator.parse(value)
         inner = table.child(name, required=True)
-        names = ("path", "package", "version", "member")
+        names = ("path", "package", "version", "member", "wheel", "sha256")
         locator = Locator(**{key: inner.optional(key, str) for key in names})
     except ValueError as error:
         raise table.error(name, f"is wrong: {error}") from None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from verifier import limits
+from verifier.spec.plans import SEARCH_PATH, PypiBuild, ToolBuild
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
     from verifier.model import Database
     from verifier.spec.locator import Locator
-
-SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,23 @@ class Pins:
     record_keys: tuple[Path, ...] = ()
 
 
-Source = DirectorySource | ArchiveSource | GitSource | DebianSource
+@dataclass(frozen=True, slots=True)
+class PypiSource:
+    """An sdist of the Python package index: its file's name, pinned by SHA-256."""
+
+    file: str
+    sha256: str
+    kind: str = "pypi"
+
+
+Source = DirectorySource | ArchiveSource | GitSource | DebianSource | PypiSource
+
+
+@dataclass(frozen=True, slots=True)
+class PypiIndex:
+    """Where sdists, wheels and build requirements of Python come from (PEP 691)."""
+
+    index: str = "https://pypi.org/simple"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +210,9 @@ class RulesetBuild:
     recipe: str = "ruleset"
 
 
-BuildPlan = CommandBuild | DebianBuild | ClamavBuild | YaraBuild | RulesetBuild
+BuildPlan = (
+    CommandBuild | DebianBuild | ClamavBuild | YaraBuild | RulesetBuild | PypiBuild | ToolBuild
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,13 +249,15 @@ class Conditions:
 class Sandbox:
     """The place where steps run.
 
-    `root` is "host-tools" or "debian:SUITE". `build_path` None leaves it to the recipe.
+    `root` is "host-tools" or "debian:SUITE"; `image` pins the OCI image that podman makes of it,
+    "sha256:" and the digest of its manifest. `build_path` None leaves it to the recipe.
     `clock` is None for the real one, "changelog", "epoch" (SOURCE_DATE_EPOCH), or an aware
     date-time. `conditions` are what `diagnose` holds or varies.
     """
 
     kind: str = "bubblewrap"
     root: str = "host-tools"
+    image: str | None = None
     user: str = "builder"
     uid: int = 1000
     hostname: str = "sandbox"
@@ -310,3 +329,4 @@ class Spec:
     records_inputs: bool = True  # of the build
     pins: Pins = field(default_factory=Pins)
     rebuilds: int | None = None
+    pypi: PypiIndex = PypiIndex()

@@ -60,6 +60,12 @@ class Recorder:
             return
         self._lay(inside, host, None)
 
+    def laid_more(self, inside: str, host: Path, own: frozenset[str]) -> None:
+        """Enter what the verifier laid below `inside` between two steps, under these names."""
+        self.pins = self.pins._replace(own=self.pins.own | own)
+        if self._replay is not None:
+            self._lay(inside, host, self.pins)
+
     def _lay(self, inside: str, host: Path, pins: laid.Pins | None) -> None:
         laid.lay(self.replay.names, inside, host, pins, self.laid)
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from verifier import spec
-    from verifier.rebuild.model import StepRecord
+    from verifier.account import Maker
+    from verifier.rebuild.model import Package, StepRecord
     from verifier.rebuild.sandbox.base import Room, Sandbox
     from verifier.source.base import Source
     from verifier.source.cache import Cache
@@ -37,12 +38,19 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the steps did. `outputs` are globs relative to the tree."""
+    """What the steps did. `outputs` are globs relative to the tree.
+
+    `packages` were pinned beside those of the root; `makers` are tools that the shipped file
+    names, and those used; `notes` are sentences for the report.
+    """
 
     steps: tuple[StepRecord, ...]
     variables: dict[str, str]
     outputs: tuple[str, ...]
     clock: str | None = None
+    packages: tuple[Package, ...] = ()
+    makers: tuple[Maker, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Recipe(abc.ABC):

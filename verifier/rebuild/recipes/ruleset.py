@@ -13,7 +13,7 @@ from verifier.rebuild.sandbox import Step
 from verifier.source.copy import check_copies
 from verifier.source.tree import SKIPPED
 from verifier.spec import RulesetBuild
-from verifier.spec.model import SEARCH_PATH
+from verifier.spec.plans import SEARCH_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -93,6 +93,11 @@ class Sandbox(abc.ABC):
             host = self.room.tree / directory[len(self.tree) :].strip("/")
             self.room.recorder.audited(directory, host)
 
+    def laid(self, own: frozenset[str]) -> None:
+        """Tell the recorder that the verifier laid files of these names among the sources."""
+        if self.room.recorder is not None:
+            self.room.recorder.laid_more(self.sources, self.room.sources, own)
+
     def variables(self) -> dict[str, str]:
         """The environment that every step has."""
         settings = self.room.settings
@@ -165,6 +170,9 @@ class Sandbox(abc.ABC):
         return {}
 
 
+_SIGNALS = 64  # shells add a signal's number to 128; 255 is some programs' own failure
+
+
 def _sentence(step: Step, stopped: str | None, status: int, caps: spec.Limits, said: str) -> str:
     head = f"The build step {step.name!r}"
     known = {
@@ -191,6 +199,6 @@ def _sentence(step: Step, stopped: str | None, status: int, caps: spec.Limits, s
             f"{head} could not be recorded: {said.splitlines()[0]}; ptrace must be allowed "
             "(kernel.yama.ptrace_scope below 3), or inputs.record = false be set."
         )
-    if status < 0 or status > 128:
+    if status < 0 or 128 < status <= 128 + _SIGNALS:
         return f"{head} was killed by signal {-status if status < 0 else status - 128}."
     return f"{head} failed with exit status {status}."

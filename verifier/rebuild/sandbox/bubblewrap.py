@@ -16,7 +16,8 @@ from verifier import limits
 from verifier.rebuild.inputs.view import View
 from verifier.rebuild.sandbox import seccomp
 from verifier.rebuild.sandbox.base import Room, Sandbox, Step
-from verifier.rebuild.user import check_reachable
+from verifier.rebuild.sandbox.etc import write_etc
+from verifier.rebuild.user import as_user, check_reachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,7 +47,7 @@ class Bubblewrap(Sandbox):
         self._root = room.root.path if room.root else Path("/")
         for path in (self._root, room.tree, room.home, room.sources):
             check_reachable(path, room.uid)
-        self._etc = self._write_etc()
+        self._etc = write_etc(room)
 
     def launch(self, step: Step, group: Group, fds: list[int]) -> Sequence[str]:
         """Leave root, take limits, enter the sandbox, take those that count inside, run."""
@@ -61,7 +62,7 @@ class Bubblewrap(Sandbox):
             fds.append(descriptor)
             bwrap += ["--seccomp", str(descriptor)]
         bwrap += ["--chdir", step.directory, "--"]
-        return group.join((*_as_user(self.room.uid), *outer, *bwrap, *inner, *command))
+        return group.join((*as_user(self.room.uid), *outer, *bwrap, *inner, *command))
 
     def _namespaces(self) -> list[str]:
         settings = self.room.settings
@@ -111,29 +112,6 @@ class Bubblewrap(Sandbox):
         for file in sorted(self._etc.iterdir()):
             yield from ("--ro-bind", str(file), f"/etc/{file.name}")
 
-    def _write_etc(self) -> Path:
-        """The files of /etc that describe the sandbox, not the machine it runs on."""
-        settings = self.room.settings
-        directory = self.room.work / "etc"
-        directory.mkdir(mode=0o755)
-        base = self._root / "etc" if self.room.root else None
-        user, uid = settings.user, settings.uid
-        files = {
-            "passwd": f"{user}:x:{uid}:{uid}::/home/{user}:/bin/sh\n",
-            "group": f"{user}:x:{uid}:\n",
-            "hosts": f"127.0.0.1 localhost {settings.hostname}\n",
-            "hostname": f"{settings.hostname}\n",
-        }
-        if base is None:
-            files["passwd"] = "root:x:0:0:root:/root:/bin/sh\n" + files["passwd"]
-            files["group"] = "root:x:0:\n" + files["group"]
-            files["nsswitch.conf"] = "passwd: files\ngroup: files\nhosts: files\n"
-        for name, text in files.items():
-            before = (base / name).read_text() if base and name in ("passwd", "group") else ""
-            (directory / name).write_text(before + text)
-            (directory / name).chmod(0o644)
-        return directory
-
     def view(self) -> View:
         """The mounts of `_mounts`, as a recording of inputs needs them."""
         room = self.room
@@ -163,13 +141,6 @@ class Bubblewrap(Sandbox):
             "seccomp": seccomp.program() is not None,
             "limits": asdict(settings.limits),
         }
-
-
-def _as_user(uid: int) -> list[str]:
-    """Leave root for good before bwrap starts; a user stays who they are."""
-    if os.geteuid() != 0:
-        return []
-    return ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups"]
 
 
 def _filter_descriptor() -> int | None:

@@ -10,6 +10,9 @@ from __future__ import annotations
 import errno
 import platform
 import struct
+from typing import Any
+
+from verifier.errors import BuildError
 
 _LOAD, _JEQ, _JGE, _JSET, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
@@ -17,6 +20,8 @@ _NR, _ARCH, _ARG0, _ARG1 = 0, 4, 16, 24  # offsets in struct seccomp_data, littl
 _X32 = 0x40000000
 _NEWUSER = 0x10000000
 _TERMINAL_WRITES = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: typing into the caller's terminal
+_LOW = 0xFFFFFFFF
+_MOST_FAMILIES = 64  # more than any kernel has; those above do not exist
 _FAMILIES = (1, 2, 10, 16)  # unix, inet, inet6, netlink; AF_VSOCK would reach the hypervisor
 
 # name: (number on x86-64, number on AArch64)
@@ -60,6 +65,9 @@ _FORBIDDEN = {
     "fspick": (433, 433),
     "mount_setattr": (442, 442),
 }
+# These persona flags make memory executable, or page zero mappable, for what is started next.
+_PERSONAS = (0x00400000, 0x00100000)
+_QUERY = 0xFFFFFFFF  # personality(2): tell, do not set
 # Programs try these and fall back when the kernel is too old to have them.
 _ABSENT = {
     "io_uring_setup": (425, 425),
@@ -68,7 +76,10 @@ _ABSENT = {
     "clone3": (435, 435),  # its flags lie in memory, where a filter cannot see a new namespace
 }
 _CLONE, _UNSHARE, _SOCKET, _IOCTL = (56, 220), (272, 97), (41, 198), (16, 29)
+_PERSONALITY = (135, 92)
 _AUDIT = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
+
+NUMBERS = {**_FORBIDDEN, **_ABSENT}  # name: (on x86-64, on AArch64)
 
 
 def program(machine: str | None = None) -> bytes | None:
@@ -92,6 +103,9 @@ def program(machine: str | None = None) -> bytes | None:
     for numbers in (_CLONE, _UNSHARE):
         flags = [_step(_LOAD, _ARG0), _step(_JSET, _NEWUSER, 0, 1), _fail(errno.EPERM)]
         code += _when(numbers[column], flags)
+    persona = [_step(_LOAD, _ARG0), _step(_JEQ, _QUERY, 2, 0)]
+    persona += [_step(_JSET, sum(_PERSONAS), 0, 1), _fail(errno.EPERM)]
+    code += _when(_PERSONALITY[column], persona)
     terminal = [_step(_LOAD, _ARG1)]
     for request in _TERMINAL_WRITES:
         terminal += [_step(_JEQ, request, 0, 1), _fail(errno.EPERM)]
@@ -103,6 +117,44 @@ def program(machine: str | None = None) -> bytes | None:
     families += [_fail(errno.EAFNOSUPPORT)]
     code += _when(_SOCKET[column], families)
     return b"".join([*code, _step(_RET, _ALLOW)])
+
+
+def profile() -> dict[str, Any]:
+    """The same filter as an OCI runtime reads it (runtime-spec, linux.seccomp), by name.
+
+    Arguments are compared in their low half, as the kernel takes them. Other architectures are
+    not listed: a call of theirs ends the process.
+    """
+    machine = platform.machine()
+    architecture = {"x86_64": "SCMP_ARCH_X86_64", "aarch64": "SCMP_ARCH_AARCH64"}.get(machine)
+    if architecture is None:
+        raise BuildError(f"podman's seccomp profile is not known for {machine}; use bubblewrap.")
+    rules = [_rule(sorted(_ABSENT), errno.ENOSYS), _rule(sorted(_FORBIDDEN), errno.EPERM)]
+    rules.append(_rule(["clone", "unshare"], errno.EPERM, (0, _NEWUSER, _NEWUSER)))
+    rules += [_rule(["ioctl"], errno.EPERM, (1, _LOW, request)) for request in _TERMINAL_WRITES]
+    # A filter by name cannot allow the query first: each other bit that it has must be set too.
+    for flag in _PERSONAS:
+        for bit in (1 << place for place in range(32) if 1 << place != flag):
+            rules.append(_rule(["personality"], errno.EPERM, (0, flag | bit, flag)))
+    for family in range(_MOST_FAMILIES):
+        if family not in _FAMILIES:
+            rules.append(_rule(["socket"], errno.EAFNOSUPPORT, (0, _LOW, family)))
+    return {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "architectures": [architecture],
+        "syscalls": rules,
+    }
+
+
+def _rule(names: list[str], number: int, argument: tuple[int, int, int] | None = None) -> object:
+    """Refuse calls with `number`; `argument` is (index, mask, value after masking)."""
+    rule: dict[str, Any] = {"names": names, "action": "SCMP_ACT_ERRNO", "errnoRet": number}
+    if argument is not None:
+        index, mask, value = argument
+        rule["args"] = [
+            {"index": index, "value": mask, "valueTwo": value, "op": "SCMP_CMP_MASKED_EQ"}
+        ]
+    return rule
 
 
 def _when(number: int, body: list[bytes]) -> list[bytes]:
