@@ -147,6 +147,10 @@ def _policy(old: Policy, new: Policy) -> Iterator[Change]:
     if old.waivers != new.waivers:
         effect = "worse" if new.waivers else "better"
         yield Change("policy", "waivers", str(old.waivers), str(new.waivers), effect)
+    if old.unaccounted != new.unaccounted:
+        strict = ("report", "inconclusive", "different").index
+        effect = "worse" if strict(new.unaccounted) < strict(old.unaccounted) else "better"
+        yield Change("policy", "unaccounted", old.unaccounted, new.unaccounted, effect)
     if (old.parameters, old.reencode) != (new.parameters, new.reencode):
         yield Change("policy", "parameters", _parameters(old), _parameters(new), "same")
 

@@ -88,6 +88,12 @@ BOTH_WAYS: list[tuple[str, Report, Report, set[str]]] = [
         {"policy"},
     ),
     (
+        "a policy that overlooks inputs",
+        report(policy=Policy(unaccounted="inconclusive")),
+        report(policy=Policy()),
+        {"policy"},
+    ),
+    (
         "a rule that is denied no more",
         report(policy=Policy(denied=("elf.build-id",))),
         report(policy=Policy()),
