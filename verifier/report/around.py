@@ -161,7 +161,7 @@ def _parameters(policy: Policy) -> str:
         for rule, values in sorted(policy.parameters.items())
         for name, value in sorted(values.items())
     ]
-    return ", ".join([shown[0], shown[1], f"reencode={policy.reencode}"])
+    return ", ".join([*shown, f"reencode={policy.reencode}"])
 
 
 def _waivers(old: Report, new: Report) -> Iterator[Change]:
