@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lxml import etree
 
 from tests import realfiles, reports
 from tests.unit.report import validators
@@ -107,7 +108,25 @@ def counts_of_junit(report: Report) -> dict[str, Any]:
     return {"verdict": verdict, **{name: int(told[name]) for name in counted if name in told}}
 
 
+def counts_of_html(report: Report) -> dict[str, Any]:
+    page = etree.fromstring(forms.text(report, "html"), etree.HTMLParser(huge_tree=True))
+    told = {
+        each.get("data-count"): int(each.text) for each in page.iter("b") if each.get("data-count")
+    }
+    verdicts = {str(each): told.get(str(each), 0) for each in Verdict}
+    return {
+        "verdict": page.find(".//*[@id='verdict-word']").text,
+        "members": sum(verdicts.values()),
+        **verdicts,
+        "differences": told["differences"],
+        "weakenings": told.get("weakening", 0),
+        "patched_bytes": told["patched"],
+        "free_bytes": told["free"],
+    }
+
+
 COUNTERS = {
+    "html": counts_of_html,
     "terminal": counts_of_terminal,
     "json": counts_of_json,
     "markdown": counts_of_markdown,
