@@ -25,7 +25,16 @@ _ORDER: Final = (
     ("dependency",),
     ("string!",),  # one that names an address, a key, a command or a path
     ("toolchain",),  # before the hundreds of functions that another compiler makes otherwise
-    ("function", "type", "export", "symbol-version", "delay-import", "dynamic-tag", "relocation"),
+    (
+        "function",
+        "object",
+        "type",
+        "export",
+        "symbol-version",
+        "delay-import",
+        "dynamic-tag",
+        "relocation",
+    ),
     ("resource", "text", "string"),
     ("debug-lines", "build-setting", "identifier"),
     ("field", "section", "segment", "gap", "relocation-count"),

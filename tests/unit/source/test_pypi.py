@@ -70,8 +70,9 @@ def test_a_file_is_fetched_once_and_checked_always(
     assert pypi.fetch(FILE, DIGEST, index, cache, heard.append) == path
     assert heard == [f"fetching {FILE}"]
     path.write_bytes(b"another")
-    with pytest.raises(SourceError, match="has SHA-256"):
-        pypi.fetch(FILE, DIGEST, index, cache, heard.append)
+    told |= {"/some-name/": listed(index), "/file": DATA}
+    assert pypi.fetch(FILE, DIGEST, index, cache, heard.append).read_bytes() == DATA
+    assert "damaged" in heard[1]
 
 
 @pytest.mark.parametrize(
