@@ -49,7 +49,7 @@ def run() -> Section:
         ("project", f"{PLAIN}: wall, processor", CLOSED, TRACED, "sandboxed ÷ plain",
          "recorded ÷ sandboxed", "read", "unaccounted", "log read in", "fanotify saw more"),
     )  # fmt: skip
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-recording-", dir="/var/tmp") as folder:
         place = Path(folder)
         place.chmod(0o755)
         for name, steps in PROJECTS.items():
