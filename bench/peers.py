@@ -10,7 +10,9 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
+from bisect import bisect_right
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.layouts.builds import Kind
 
-CAP = 300.0  # seconds for one tool and pair
+CAP = 120.0  # seconds for one tool and pair
 _STOPPED = 124  # what timeout(1) returns
 DEFLATE_LINE = 881  # a comparison of zlib's deflate.c, from 0
 SQLITE = ("if( zLeft==0 ){", "if( zLeft==(char*)8 ){")
@@ -55,6 +57,7 @@ def run() -> Section:
                 section.add(pair.name, tool, "stopped", "", "", f"> {seconds(CAP)}")
                 continue
             found = _ours(pair, said) if tool == "verifier" else _theirs(pair, said)
+            print(f"{pair.name}: {tool}: {seconds(took)}", file=sys.stderr, flush=True)
             section.add(
                 *(pair.name, tool, len(said.splitlines())),
                 f"{len(found & pair.truth)} of {len(pair.truth)}",
@@ -127,9 +130,9 @@ def _theirs(pair: Pair, said: str) -> frozenset[str]:
         if hit := _LINE.match(line):
             which = hit[1] == "+"
             address = int(hit[2], 16) - bases[which]
-            known = [name for at, name in starts[which] if at <= address]
-            if known:
-                found.add(known[-1])
+            index = bisect_right(starts[which], (address, "~")) - 1
+            if index >= 0:
+                found.add(starts[which][index][1])
     return frozenset(found)
 
 
