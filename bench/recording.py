@@ -55,9 +55,10 @@ def run() -> Section:
         for name in ("tree", *(("shim",) if os.environ.get("BENCH_SHIM") else ())):
             _debian(section, place / f"debian-{name}", name)
     section.notes.append(
-        f"Medians of {TIMES} alternating builds (Debian packages: one of each), wall time of the "
-        "steps. Reading the log is processor time after each step. `fanotify saw more`: names "
-        "below the build path that a second recorder saw read or run and the record has not, of all such."
+        f"Medians of {TIMES} alternating builds (Debian packages: one of each), wall time of "
+        "the steps. Reading the log is processor time after each step. `fanotify saw more`: "
+        "names below the build path that a second recorder saw read or run and the record has "
+        "not, of all such."
     )
     return section
 
