@@ -36,7 +36,8 @@ _NUMBERS = {
 }
 
 PRELUDE = r"""
-use strict; use warnings; use Socket qw(:DEFAULT inet_pton pack_sockaddr_in6); use Fcntl; use POSIX ();
+use strict; use warnings; use Fcntl; use POSIX ();
+use Socket qw(:DEFAULT inet_pton pack_sockaddr_in6);
 $| = 1;
 sub said { my ($result, $what, $how) = @_; $how =~ s/\n/ /g; print "\@probe $result $what: $how\n" }
 # A thing that must not succeed.

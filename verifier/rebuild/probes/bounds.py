@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from verifier.rebuild.sandbox.base import Room
 
 # What one probe may use; each bound is passed by a factor of two or more.
-SECONDS, MEMORY, PROCESSES, DISK, OUTPUT = 20, 192 * limits.MIB, 60, 64 * limits.MIB, limits.MIB
+SECONDS, MEMORY, PROCESSES, DISK, OUTPUT = 40, 192 * limits.MIB, 60, 64 * limits.MIB, limits.MIB
 
 FORKS = Probe(
     "fork-bomb",
@@ -164,4 +164,5 @@ said("denied", "chmod u+s", $set ? "it was set" : "$!");
     judge=_reachable,
 )
 
-PROBES = (FORKS, MEMORY_PROBE, DISK_PROBE, TIME, LOG, TEMPORARY, LEFTOVER, SETUID)
+# What fills the room comes last.
+PROBES = (FORKS, MEMORY_PROBE, TIME, LOG, TEMPORARY, LEFTOVER, SETUID, DISK_PROBE)

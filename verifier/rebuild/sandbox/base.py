@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from verifier import process
@@ -57,6 +57,9 @@ class Sandbox(abc.ABC):
     tree: str
     home: str
     sources: str
+    # What the sandbox's own programs use beside the build, in the same group.
+    own_processes = 4
+    own_memory = 0
 
     def __init__(self, room: Room) -> None:
         self.room = room
@@ -95,8 +98,13 @@ class Sandbox(abc.ABC):
         room.log.begin(step.name)
         start = room.log.size
         fds: list[int] = []
-        with open_group(caps) as group:
-            monitor = Monitor(caps, group, (room.tree, room.home))
+        bounds = replace(
+            caps,
+            processes=caps.processes + self.own_processes,
+            memory=caps.memory + self.own_memory,
+        )
+        with open_group(bounds) as group:
+            monitor = Monitor(bounds, group, (room.tree, room.home))
             try:
                 done = process.stream(
                     self.launch(step, group, fds),
