@@ -60,7 +60,7 @@ def world(sandbox: Sandbox) -> Iterator[Arguments]:
             "processes": bounds.PROCESSES,
             "memory": bounds.MEMORY,
             "disk": bounds.DISK,
-            "seconds": bounds.SECONDS,
+            "seconds": bounds.SHORT,
             "output": bounds.OUTPUT,
         }
 
@@ -76,7 +76,11 @@ def attempt(
         for probe in probes:
             notify(probe.name)
             log = Log(room.log.path.with_name(f"{probe.name}.log"), lambda _text: None)
-            sandbox.room = dataclasses.replace(room, log=log)
+            settings = room.settings
+            if probe.stopped == "seconds" and settings.limits == LIMITS:
+                caps = dataclasses.replace(LIMITS, seconds=bounds.SHORT)
+                settings = dataclasses.replace(settings, limits=caps)
+            sandbox.room = dataclasses.replace(room, settings=settings, log=log)
             with world(sandbox) as arguments:
                 yield _attempt(sandbox, probe, arguments)
 
