@@ -17,6 +17,7 @@ BENCHES = {
     "flips": "every byte of small files flipped, beside peers",
     "hostile": "a generated corpus of broken and malicious files",
     "layouts": "programs in two layouts beside objdump",
+    "sandboxes": "one build in each sandbox beside the same without",
     "databases": "a million hash signatures beside unpacking and hashing",
 }
 
