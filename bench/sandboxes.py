@@ -61,7 +61,7 @@ def run() -> Section:
             name, seconds(own), f"{own / base:.2f}x", seconds(total), f"{total / all_of_it:.2f}x"
         )
     section.notes.append(
-        f"zlib's configure and make, two steps; medians of {RUNS} alternating runs in one. The whole "
+        f"zlib's configure and make; medians of {RUNS} alternating runs in one. The whole "
         "includes copying the tree, the digests of root and image, and asking tools' versions."
     )
     return section
