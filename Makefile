@@ -47,14 +47,16 @@ demo: .venv/stamp   ## rebuild Debian's shim from source and prove Microsoft's s
 	@rm -rf $(DEMO) && mkdir -p $(DEMO)
 	@echo "==> 1 of 2: Debian's package 'tree', from its source package (policy standard)"
 	@$(SUDO) $(BIN)/verifier verify fixtures/specs/tree.toml --output $(DEMO)/tree \
-		--json $(DEMO)/tree.report.json --proof $(DEMO)/tree.proof.json
+		--rebuilds 1 --json $(DEMO)/tree.report.json --proof $(DEMO)/tree.proof.json
 	@echo "==> 2 of 2: the shim that Microsoft signed, from Debian's source (policy strict)"
 	@$(SUDO) $(BIN)/verifier verify fixtures/specs/shim.toml --policy strict --output $(DEMO)/shim \
-		--json $(DEMO)/shim.report.json --proof $(DEMO)/shim.proof.json
+		--rebuilds 1 --json $(DEMO)/shim.report.json --proof $(DEMO)/shim.proof.json \
+		--html $(DEMO)/shim.html
 	@echo "==> The saved proof, re-checked by a program that shares no code with what made it"
 	@$(BIN)/python -I verifier/check.py $(DEMO)/shim.proof.json \
 		$(DEMO)/shim/shipped/shimx64.efi $(DEMO)/shim/rebuilt/shimx64.efi
 	@echo "==> Reports, proofs, build logs and both sides of each pair: $(abspath $(DEMO))"
+	@echo "==> To read it in a browser: $(abspath $(DEMO))/shim.html"
 
 test: .venv/dev-stamp .venv/apt-test-stamp   ## run all tests, with coverage
 	$(BIN)/python -m pytest $(TESTS) -n $(WORKERS) -m "not exhaustive" \

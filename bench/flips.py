@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench import peers
+from bench import noticed
 from bench.table import Section
 from tests import flips, realfiles
 
@@ -57,13 +57,13 @@ def run() -> Section:
             tried,
             free,
             len(unseen),
-            peers.missed(subject.name, shipped),
+            noticed.missed(subject.name, shipped),
         )
         total, missed = total + tried, missed + len(unseen)
         if unseen:
             section.notes.append(f"{subject.kind}: unseen at (offset, mask) {unseen[:20]}.")
     section.add("all", sum(len(each.shipped) for each in made.values()), total, "", missed, "")
-    section.notes += [NOTE, peers.NOTE]
+    section.notes += [NOTE, noticed.NOTE]
     section.kept = missed == 0
     return section
 

@@ -1,162 +1,195 @@
-"""What other tools notice of a flipped byte, on a sample: each asked whether two files agree."""
+"""One line changed in a library: what each tool has a person read, and what it finds.
+
+The truth is the compiler's own assembly (tests/layouts/mutants.py). A function counts as reported
+where a tool names it, or shows a changed instruction of it.
+"""
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import hashlib
-import io
-import lzma
-import random
+import os
+import re
+import shutil
 import subprocess
-import tarfile
-import tempfile
-import zipfile
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-import zstandard
+from bench import measure
+from bench.table import Section, seconds
+from tests import realfiles
+from tests.layouts import builds, mutants
+from tests.layouts.places import addresses, base
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
-SAMPLE = 400
-NOTE = (
-    f"Peers are shown {SAMPLE} random flips (mask 0x01) beside the intact file, and say whether "
-    "the two agree; the share that they call equal. `strip`: both stripped, then cmp. "
-    "`osslsigncode`, `sbverify`: the signature verifies with the signer's certificate "
-    "(osslsigncode before 2.12 is not for hostile files). `contents`: names and contents of "
-    "members as Python's "
-    "tarfile and zipfile, dpkg-deb, or the decoder read them."
-)
+    from tests.layouts.builds import Kind
 
-
-class BlindError(Exception):
-    """The peer cannot read the file: it noticed."""
+CAP = 300.0  # seconds for one tool and pair
+_STOPPED = 124  # what timeout(1) returns
+DEFLATE_LINE = 881  # a comparison of zlib's deflate.c, from 0
+SQLITE = ("if( zLeft==0 ){", "if( zLeft==(char*)8 ){")
+_LINE = re.compile(r"^[\s│├┄─╌]*([-+])\s*([0-9a-f]{3,16}):\s")
+_PLACE = re.compile(r"\.text\+0x([0-9a-f]+)")
 
 
-def missed(name: str, shipped: bytes) -> str:
-    """The share of sampled flips that each peer of this kind of file does not see."""
-    found = []
-    for peer, look in PEERS.get(name, ()):
-        with tempfile.TemporaryDirectory() as work:
-            rate = _rate(look, shipped, Path(work))
-        found.append(f"{peer} {rate}")
-    return ", ".join(found) or "none"
+class Pair(NamedTuple):
+    """Two libraries, their twins with symbols, and what truly differs (in those that have it)."""
+
+    name: str
+    kind: Kind
+    files: tuple[Path, Path]  # rebuilt, shipped
+    named: tuple[Path, Path]
+    truth: frozenset[str]
 
 
-def _rate(look: Callable[[bytes, Path], object], shipped: bytes, work: Path) -> str:
-    try:
-        intact = look(shipped, work)
-    except BlindError as error:
-        return f"cannot read it ({error})"
-    chance = random.Random(1)
-    unseen = 0
-    for _ in range(SAMPLE):
-        data = bytearray(shipped)
-        data[chance.randrange(len(data))] ^= 1
-        try:
-            unseen += look(bytes(data), work) == intact
-        except BlindError:
-            continue
-    return f"{100 * unseen / SAMPLE:.1f} %"
+def run() -> Section:
+    """One row a pair and tool."""
+    section = Section(("pair", "tool", "lines of output", "found", "false", "wall"))
+    for pair in _pairs():
+        for tool, command in _tools(pair).items():
+            begun = time.perf_counter()
+            said = _said(command)
+            took = time.perf_counter() - begun
+            if said is None:
+                section.add(pair.name, tool, "stopped", "", "", f"> {seconds(CAP)}")
+                continue
+            found = _ours(pair, said) if tool == "verifier" else _theirs(pair, said)
+            section.add(
+                *(pair.name, tool, len(said.splitlines())),
+                f"{len(found & pair.truth)} of {len(pair.truth)}",
+                *(len(found - pair.truth), seconds(took)),
+            )
+    section.notes.append(
+        "`found`: functions whose assembly the change alters, as the compiler wrote it, that the "
+        "output names or shows a changed instruction of; `false`: other functions. "
+        "`objdump | diff`: `diff` of `objdump -d --no-show-raw-insn` of both. diffoscope: "
+        f"`--text -` with its own defaults; stopped after {CAP:.0f} s. One run each."
+    )
+    absent = [name for name in ("diffoscope", "radiff2") if shutil.which(name) is None]
+    if absent:
+        section.notes.append(f"Not on the path: {', '.join(absent)}.")
+    return section
 
 
-def _strip(data: bytes, work: Path) -> bytes:
-    path = work / "file"
-    path.write_bytes(data)
-    _tool("strip", "-o", str(work / "out"), str(path))
-    return (work / "out").read_bytes()
+def _tools(pair: Pair) -> dict[str, list[str]]:
+    rebuilt, shipped = map(str, pair.files)
+    dump = f"{pair.kind.prefix}objdump -d --no-show-raw-insn"
+    script = 'd=$(mktemp -d); {0} "$1" >$d/1; {0} "$2" >$d/2; diff $d/1 $d/2; rm -r $d'
+    found = {
+        "verifier": measure.verifier("compare", shipped, rebuilt, "--verbose"),
+        "objdump \\| diff": ["sh", "-c", _plus(script.format(dump)), "sh", rebuilt, shipped],
+    }
+    if program := shutil.which("diffoscope"):
+        found["diffoscope"] = [program, "--text", "-", "--no-progress", rebuilt, shipped]
+    if program := shutil.which("radiff2"):
+        found["radiff2 -AC"] = [program, "-A", "-C", rebuilt, shipped]
+    return found
 
 
-def _osslsigncode(data: bytes, work: Path) -> object:
-    path, signers = _certificates(data, work)
-    return _tool("osslsigncode", "verify", "-CAfile", str(signers), "-in", str(path)) and True
+def _plus(script: str) -> str:
+    """`diff -U0`: lines that went and came bear - and +, as elsewhere."""
+    return script.replace("diff $d", "diff -U0 $d")
 
 
-def _sbverify(data: bytes, work: Path) -> object:
-    path, signers = _certificates(data, work)
-    return _tool("sbverify", "--cert", str(signers), str(path)) and True
+def _said(command: list[str]) -> str | None:
+    done = subprocess.run(
+        ["timeout", str(CAP), *command],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+    )
+    return None if done.returncode == _STOPPED else done.stdout.decode("utf-8", "replace")
 
 
-def _certificates(data: bytes, work: Path) -> tuple[Path, Path]:
-    """The file written down, and the certificates in the signature of the first (intact) one."""
-    path, signers = work / "file", work / "signers.pem"
-    path.write_bytes(data)
-    if not signers.exists():
-        made = work / "signature"
-        _tool("osslsigncode", "extract-signature", "-in", str(path), "-out", str(made), "-pem")
-        signers.write_bytes(_tool("openssl", "pkcs7", "-print_certs", "-in", str(made)))
-    return path, signers
+def _ours(pair: Pair, said: str) -> frozenset[str]:
+    """Functions of lines that begin as ours do."""
+    named = {}
+    for path, at in _starts(pair.kind, pair.named[1]):
+        named.setdefault(at, path)
+    text = _section(pair.named[1])
+    found = set()
+    for line in said.splitlines():
+        kind, _, rest = line.strip().partition(": ")
+        if kind.startswith("function-"):
+            where = rest.split(": ")[0]
+            place = _PLACE.match(where)
+            found.add(named.get(text + int(place[1], 16), where) if place else where.split(" ")[0])
+    return frozenset(found)
 
 
-def _deb(data: bytes, work: Path) -> object:
-    path = work / "file"
-    path.write_bytes(data)
-    return _tar(_tool("dpkg-deb", "--fsys-tarfile", str(path)), work)
+def _theirs(pair: Pair, said: str) -> frozenset[str]:
+    """Functions that hold the addresses of lines that came or went."""
+    starts = [sorted((at, name) for name, at in _starts(pair.kind, path)) for path in pair.named]
+    bases = [base(path) for path in pair.named]
+    found = set()
+    for line in said.splitlines():
+        if hit := _LINE.match(line):
+            which = hit[1] == "+"
+            address = int(hit[2], 16) - bases[which]
+            known = [name for at, name in starts[which] if at <= address]
+            if known:
+                found.add(known[-1])
+    return frozenset(found)
 
 
-def _tar(data: bytes, _work: Path) -> object:
-    try:
-        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-            return [
-                (
-                    each.name,
-                    each.linkname,
-                    archive.extractfile(each).read() if each.isreg() else b"",
-                )
-                for each in archive
-            ]
-    except Exception as error:
-        raise BlindError(str(error)) from error
+def _starts(kind: Kind, path: Path) -> Iterator[tuple[str, int]]:
+    """Functions by name, as GNU nm lists them."""
+    code = {
+        line.split()[-1]
+        for line in builds.run(f"{kind.prefix}nm", path).splitlines()
+        if len(line.split()) == 3 and line.split()[1] in "tTiW"
+    }
+    for name, at in addresses(kind, path).items():
+        if name in code and not name.startswith("."):
+            yield name, at
 
 
-def _zip(data: bytes, _work: Path) -> object:
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return [(each.filename, archive.read(each)) for each in archive.infolist()]
-    except Exception as error:
-        raise BlindError(str(error)) from error
+def _section(path: Path) -> int:
+    from tests.layouts.places import image  # noqa: PLC0415 - LIEF, for this alone
+
+    return int(image(path).get_section(".text").virtual_address)
 
 
-def _decoder(decode: Callable[[bytes], bytes]) -> Callable[[bytes, Path], object]:
-    def look(data: bytes, _work: Path) -> object:
-        try:
-            return hashlib.sha256(decode(data)).digest()
-        except Exception as error:
-            raise BlindError(str(error)) from error
+def _pairs() -> Iterator[Pair]:
+    for kind in (builds.ELF, builds.PE):
+        for name, sources, flags, more in (
+            ("zlib", _zlib(), builds.zlib_flags(f"-I{builds.source('zlib')}"), ()),
+            ("sqlite", _sqlite(), ("-O2",), ("-lm",) if kind is builds.ELF else ()),
+        ):
+            where = realfiles.made("peers-bench", f"{name}-{kind.name}-1", lambda _out: None)
+            before, after, rest = sources
+            files = []
+            for side, first in (("rebuilt", before), ("shipped", after)):
+                objects = builds.objects(kind, (first, *rest), flags)
+                path = where / side / f"lib.{kind.suffix}"
+                same = "-Wl,--build-id=none" if kind is builds.ELF else "-Wl,--no-insert-timestamp"
+                files.append(builds.linked(kind, objects, path, same, *more))
+            truth = frozenset(mutants.changed(kind, before, after, flags))
+            named = files[0], files[1]
+            bare = tuple(builds.stripped(kind, path) for path in named)
+            yield Pair(f"{name}, {kind.name.upper()}", kind, named, named, truth)
+            yield Pair(
+                f"{name}, {kind.name.upper()}, stripped", kind, (bare[0], bare[1]), named, truth
+            )
 
-    return look
+
+_Sources = tuple[Path, Path, tuple[Path, ...]]
 
 
-def _tool(*command: str) -> bytes:
-    done = subprocess.run(command, capture_output=True, check=False, timeout=60)
-    if done.returncode:
-        raise BlindError(done.stderr.decode("utf-8", "replace").strip()[:80])
-    return done.stdout
+def _zlib() -> _Sources:
+    """deflate.c before and after, which comes first, and the other files."""
+    file = builds.source("zlib") / "deflate.c"
+    rest = tuple(each for each in builds.zlib_files() if each != file)
+    return file, mutants.mutant(file, DEFLATE_LINE), rest
 
 
-def _unzstd(data: bytes) -> bytes:
-    return zstandard.ZstdDecompressor().decompressobj().decompress(data)
+def _sqlite() -> _Sources:
+    file = builds.amalgamation()
 
+    def change(out: Path) -> None:
+        text = file.read_text("utf-8")
+        assert SQLITE[0] in text
+        (out / "sqlite3.c").write_text(text.replace(*SQLITE, 1))
 
-_ELF = (("`strip`", _strip),)
-PEERS = {
-    "pe-exe": _ELF,
-    "pe-exe-32": _ELF,
-    "pe-dll": _ELF,
-    "pe-signed": (("`osslsigncode`", _osslsigncode),),
-    "efi": (("`sbverify`", _sbverify),),
-    "elf-exe": _ELF,
-    "elf-so": _ELF,
-    "elf-o": _ELF,
-    "elf-ko": _ELF,
-    "deb": (("contents", _deb),),
-    "tar": (("contents", _tar),),
-    "zip": (("contents", _zip),),
-    "wheel": (("contents", _zip),),
-    "gzip": (("contents", _decoder(gzip.decompress)),),
-    "xz": (("contents", _decoder(lzma.decompress)),),
-    "bzip2": (("contents", _decoder(bz2.decompress)),),
-    "zstd": (("contents", _decoder(_unzstd)),),
-}
+    return file, realfiles.made("peers-bench", "sqlite-source-1", change) / "sqlite3.c", ()

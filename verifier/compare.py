@@ -17,6 +17,7 @@ from verifier.describe import Describer
 from verifier.errors import LimitError, VerifierError
 from verifier.formats import raw, records
 from verifier.formats.base import Format, Layout, Side
+from verifier.makers import compared
 from verifier.model import (
     Child,
     Difference,
@@ -139,9 +140,11 @@ class _Comparison:
             tuple(differences),
             tuple(self.problems),
             tuple(self.judge.signers),
+            unsettled=self.describer.places(),
         )
         lone = tuple(sorted(self.lone))
-        return Outcome(member, tuple(self.children), self.records, lone, images)
+        makers = compared(self.pair.path, self.format.name, self.shipped, self.rebuilt)
+        return Outcome(member, tuple(self.children), self.records, lone, images, makers)
 
     def _managed(self) -> bool:
         """Whether an image holds code of .NET, which no map of machine code understands."""
@@ -226,6 +229,7 @@ class _Comparison:
     def _open(self, aligned: Aligned) -> None:
         """Leave records to the stage that knows all databases around them."""
         one, other = aligned.shipped, aligned.rebuilt
+        self.describer.note(aligned)
         self.records = Records(
             self.format.name,
             records.FIELD,
@@ -259,10 +263,12 @@ class _Comparison:
             self.patches.extend(waived)
         elif expired:
             reason = Refused(f"A waiver covers it, but ran out on {expired}.", "waiver-expired")
+            self.describer.note(aligned)
             self.differences.append(self.describer.refused(aligned, [reason, *refusals]))
         elif records.holds(self.format):
             self._open(aligned)
         elif not self._alone(aligned) and not all(item.describe for item in refusals):
+            self.describer.note(aligned)
             self.differences.append(self.describer.refused(aligned, refusals))
         else:
             self._leave(aligned)

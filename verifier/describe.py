@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from verifier import content, kinds, limits, names
 from verifier.formats.base import text
-from verifier.model import Difference, Run, Span
+from verifier.model import Difference, Run, Span, Stretch
 
 if TYPE_CHECKING:
     from verifier.align import Aligned
@@ -27,14 +27,17 @@ class Describer:
         self._found: dict[tuple[str, str], list[Difference]] = {}
         self._dropped = 0
         self._described = 0
+        self._places: list[Stretch] = []
 
     def add(self, aligned: Aligned) -> None:
         """Describe a span that differs and that no rule speaks of."""
         one, other = aligned.shipped, aligned.rebuilt
         if one is None or other is None:
+            self._note(aligned.at, one.length if one else 0)
             self._unmatched(aligned)
             return
         for run in self._runs(one, other):
+            self._note(run.offset, run.length)
             if self._described >= limits.PLACES_DESCRIBED:
                 self._dropped += 1
                 continue
@@ -54,13 +57,32 @@ class Describer:
             kind, span.name, f"{values} {reasons}".strip(), aligned.at, one.length if one else 0
         )
 
+    def note(self, aligned: Aligned) -> None:
+        """Remember the place of a span that differs and that something else describes."""
+        one, other = aligned.shipped, aligned.rebuilt
+        if one is None or other is None:
+            self._note(aligned.at, one.length if one else 0)
+            return
+        for run in self._runs(one, other):
+            self._note(run.offset, run.length)
+
+    def places(self) -> tuple[Stretch, ...]:
+        """The bytes that differ and are not settled, in the order of the file."""
+        return tuple(sorted(self._places))
+
     def finish(self) -> list[Difference]:
         """All differences in the order of the file; the count of what was left out, if any."""
-        result = [_merged(items) for items in self._found.values()]
+        echoes = {key for key in self._found if _said_of_member(key) in self._found}
+        result = [_merged(items) for key, items in self._found.items() if key not in echoes]
         if self._dropped:
             summary = f"{self._dropped} more differing places are not listed."
             result.append(Difference("bytes", "more", summary))
         return result
+
+    def _note(self, offset: int, length: int) -> None:
+        self._places.append(Stretch(offset, length))
+        if len(self._places) > limits.UNSETTLED:
+            self._places = _coarser(sorted(self._places))
 
     def _runs(self, one: Span, other: Span) -> list[Run]:
         shipped = self._shipped.data[one.offset : one.end]
@@ -111,6 +133,12 @@ class Describer:
             kept[1] = difference
 
 
+def _said_of_member(key: tuple[str, str]) -> tuple[str, str] | None:
+    """Where a zip's directory has an entry too many or too few, its member says the same."""
+    kind, where = key
+    return ("member-" + kind[8:], where) if kind.startswith("central-") else None
+
+
 def _published(kind: str) -> str:
     """Kinds made of a span's noun, as far as the published list has them."""
     return kind if kind in kinds.DIFFERENCES else "field"
@@ -128,6 +156,14 @@ def _merged(items: list[Difference]) -> Difference:
     return Difference(
         first.kind, first.where, first.summary + more, first.offset, end - first.offset
     )
+
+
+def _coarser(places: list[Stretch]) -> list[Stretch]:
+    """Half as many places, each of two neighbours and what lies between them."""
+    return [
+        Stretch(pair[0].offset, max(each.offset + each.length for each in pair) - pair[0].offset)
+        for pair in (places[at : at + 2] for at in range(0, len(places), 2))
+    ]
 
 
 def _common(one: bytes, other: bytes) -> int:

@@ -17,6 +17,7 @@ from verifier.model import Difference, Images, Patch, Place, Range, Ref, Setting
 from verifier.settle_stream import settle_alone
 
 if TYPE_CHECKING:
+    from verifier.content import Buffer
     from verifier.settle_stream import Settled
 
 FIELD = "image"
@@ -51,38 +52,80 @@ class ImagesAnswer(NamedTuple):
 
 def compare_images(settings: Settings, request: ImagesRequest) -> ImagesAnswer:
     """Map two images onto each other; patches where the map is total and a rule allows it."""
-    from verifier.semantic.layout import encode  # noqa: PLC0415 - only where programs differ
-    from verifier.semantic.layout.explain import explain  # noqa: PLC0415
+    from verifier.semantic.layout import encode, rebased  # noqa: PLC0415 - only for programs
 
     images = request.images
     shipped, rebuilt = content.view(request.shipped), content.view(request.rebuilt)
     large = max(len(shipped), len(rebuilt)) > limits.IMAGES_LARGE
     try:
-        with more_memory() if large else nullcontext():
-            found = explain(images.format, shipped, rebuilt, request.settled, images.open)
+        if images.format == "pe" and (
+            moved := rebased.find(shipped, rebuilt, *_settled(request.settled))
+        ):
+            extents, assumed = moved
+            notes = (rebased.NOTE, *(f"Assumed: {item}" for item in assumed))
+            text = encode.encode(extents)
+            judged = _Judged(text, len(extents), notes, assumptions=len(assumed))
+        else:
+            with more_memory() if large else nullcontext():
+                judged = _judged(request, shipped, rebuilt)
     except VerifierError as error:
         return ImagesAnswer(notes=(f"Its functions were not compared: {error}",))
-    text = encode.encode(found.extents)
-    total = found.finding.total
-    judged = {
-        "faults": str(len(found.finding.faults)),
-        "assumptions": str(len(found.finding.assumptions)),
-        "extents": str(len(found.extents)),
-        "choices": str(len(text) * 3 // 4),
+    parameters = {
+        "faults": str(judged.faults),
+        "assumptions": str(judged.assumptions),
+        "extents": str(judged.extents),
+        "choices": str(len(judged.map) * 3 // 4),
     }
     kind = formats.named(images.format)
     answer = settle_alone(
-        ruleset.load(), settings.policy, kind.rules, FIELD, shipped, rebuilt, judged
+        ruleset.load(), settings.policy, kind.rules, FIELD, shipped, rebuilt, parameters
     )
+    notes = judged.notes
     if not isinstance(answer, Refused):
         return ImagesAnswer(
-            _patches(images.open, answer, found.finding.gaps), text, notes=found.notes, total=True
+            _patches(images.open, answer, judged.gaps), judged.map, notes=notes, total=True
         )
-    if total:
+    if not judged.faults:
         told = Difference(answer.kind, FIELD, answer.reason)
-        return ImagesAnswer(differences=(told,), notes=found.notes, total=True)
-    return ImagesAnswer(
-        differences=found.differences, facts=found.facts, code=found.code, notes=found.notes
+        return ImagesAnswer(differences=(told,), notes=notes, total=True)
+    return judged.told._replace(notes=notes)
+
+
+class _Judged(NamedTuple):
+    """What is known of a map; `told` is what to say where it is not total."""
+
+    map: str
+    extents: int
+    notes: tuple[str, ...]
+    faults: int = 0
+    assumptions: int = 0
+    gaps: tuple[tuple[int, int], ...] = ()
+    told: ImagesAnswer = ImagesAnswer()
+
+
+def _judged(request: ImagesRequest, shipped: Buffer, rebuilt: Buffer) -> _Judged:
+    """The map that reading all code finds."""
+    from verifier.semantic.layout import encode  # noqa: PLC0415 - as above
+    from verifier.semantic.layout.explain import explain  # noqa: PLC0415 - as above
+
+    images = request.images
+    found = explain(images.format, shipped, rebuilt, request.settled, images.open)
+    return _Judged(
+        encode.encode(found.extents),
+        len(found.extents),
+        found.notes,
+        len(found.finding.faults),
+        len(found.finding.assumptions),
+        found.finding.gaps,
+        ImagesAnswer(differences=found.differences, facts=found.facts, code=found.code),
+    )
+
+
+def _settled(places: tuple[Place, ...]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """(offset, length) of what rules have settled, in the shipped and in the rebuilt file."""
+    return (
+        [(place.offset, place.length) for place in places],
+        [(place.rebuilt_offset, place.rebuilt_length) for place in places],
     )
 
 

@@ -176,7 +176,7 @@ def _options(settings: Settings, family: str, files: Sequence[File]) -> Options:
 
 def _finding(change: Change) -> Finding:
     fields = change.kind, change.where, change.summary, change.offset, change.length
-    return Finding(change.path, Difference(*fields, change.weakening))
+    return Finding(change.path, Difference(*fields, change.weakening, change.detail))
 
 
 def _settle(settings: Settings, family: str, each: Open, changes: int | None) -> Patch | Refused:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from verifier.account import Cause, Gate, Inputs, Maker  # noqa: TC001 - wire resolves type hints
+
 
 class Verdict(StrEnum):
     """What is known of a member, best first; the worst member decides."""
@@ -182,8 +184,28 @@ class Artifact(NamedTuple):
     rebuilt: FileFacts | None
 
 
+class Within(NamedTuple):
+    """Where the bytes of a member stand in its container: shipped offset and length there."""
+
+    container: str
+    offset: int
+    length: int
+    codec: str = "stored"
+
+
+class Stretch(NamedTuple):
+    """Bytes of a shipped file; a length of 0 is a place where bytes are missing."""
+
+    offset: int
+    length: int
+
+
 class Member(NamedTuple):
-    """One compared file, or one file inside a container, with all that was found."""
+    """One compared file, or one file inside a container, with all that was found.
+
+    `unsettled` are the places of its own bytes that differ and of which no rule speaks, however
+    the differences explain them: of many, neighbours are joined.
+    """
 
     path: str
     verdict: Verdict
@@ -196,6 +218,8 @@ class Member(NamedTuple):
     notes: tuple[str, ...] = ()
     narration: str = ""
     summary: str = ""  # what differs, most telling first, in one plain sentence
+    within: Within | None = None
+    unsettled: tuple[Stretch, ...] = ()
 
 
 class Pair(NamedTuple):
@@ -283,6 +307,7 @@ class Outcome(NamedTuple):
     records: Records | None = None
     lone: tuple[str, ...] = ()
     images: Images | None = None
+    makers: tuple[Maker, ...] = ()
 
 
 class Waiver(NamedTuple):
@@ -295,6 +320,7 @@ class Waiver(NamedTuple):
     author: str = ""
     offset: int | None = None
     length: int | None = None
+    state: str = ""  # in a report: `used`, `unused`, `expired`, or `refused` by the policy
 
 
 class Policy(NamedTuple):
@@ -311,6 +337,7 @@ class Policy(NamedTuple):
     waivers: bool = True
     parameters: dict[str, dict[str, str]] = {}  # noqa: RUF012 - never changed
     tolerates: tuple[str, ...] = ()  # kinds of differences that do not fail a gate
+    unaccounted: str = "report"  # inputs of a build; or they make it inconclusive, or different
     reencode: int = 64 << 20  # payloads up to this many bytes are compressed again; 0 is never
 
 
@@ -334,64 +361,6 @@ class Settings(NamedTuple):
     work: str = ""  # directory for decoded payloads
 
 
-class InputClass(NamedTuple):
-    """How many files of one class a build read, and their bytes."""
-
-    name: str  # `source`, `produced`, `package`, `root`, `kernel`, `unaccounted`
-    files: int
-    size: int
-
-
-class Input(NamedTuple):
-    """One file that a build read and that needs a word. `chain` are commands, outermost first."""
-
-    path: str
-    reason: str
-    chain: tuple[str, ...] = ()
-    sha256: str = ""
-    size: int = 0
-
-
-class Inputs(NamedTuple):
-    """What went into a rebuild, as a recorder outside its sandbox saw it.
-
-    `events` are what a build should not do: alter an audited file, ask for the network.
-    `unread` are audited files that nothing read. `problems` say what was not seen.
-    """
-
-    method: str
-    classes: tuple[InputClass, ...]
-    unaccounted: tuple[Input, ...] = ()
-    events: tuple[Input, ...] = ()
-    unread: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
-
-
-class Maker(NamedTuple):
-    """A tool that a shipped file says it was made with, and the one used here."""
-
-    tool: str
-    member: str
-    shipped: str
-    here: str
-    advice: str = ""
-
-    @property
-    def drifted(self) -> bool:
-        """Whether the two are not the same."""
-        return self.shipped != self.here
-
-
-class Cause(NamedTuple):
-    """What a difference depends on: one varied `factor`, or none that was tried."""
-
-    factor: str
-    member: str
-    where: str
-    summary: str
-    advice: str = ""
-
-
 class Report(NamedTuple):
     """Everything one run found. Renderers see this and nothing else."""
 
@@ -413,3 +382,4 @@ class Report(NamedTuple):
     inputs: Inputs | None = None
     makers: tuple[Maker, ...] = ()
     causes: tuple[Cause, ...] = ()
+    gate: Gate | None = None

@@ -127,6 +127,7 @@ class Pipeline:
             assert self._databases is not None
             self._databases.note(node, outcome)
         node.images = outcome.images
+        node.makers = outcome.makers
         if outcome.images is not None:
             node.loose = frozenset(outcome.member.differences) - {*outcome.images.firm}
         inside = [_node(child, node) for child in outcome.children]

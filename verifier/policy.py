@@ -6,6 +6,7 @@ accepts = "related"              # weakest strength that counts as equivalent
 denied  = ["elf.build-id"]       # rules that never count
 waivers = false                  # whether waivers of a specification count
 tolerates = ["detection-added"]  # changes of databases that leave the exit status at 0
+unaccounted = "inconclusive"     # what inputs of a build without an account make it; or "different"
 
 [parameters."pe.coff-timestamp"]
 not-before = "2026-01-01"
@@ -23,12 +24,24 @@ from verifier.errors import UsageError
 from verifier.model import Policy, Strength
 
 BUILT_IN = {
-    "strict": Policy("strict", Strength.SIGNED, waivers=False, reencode=1 << 40),
+    "strict": Policy(
+        "strict", Strength.SIGNED, waivers=False, reencode=1 << 40, unaccounted="inconclusive"
+    ),
     "standard": Policy("standard", Strength.BOUNDED),
     "layout": Policy("layout", Strength.ASSUMED),
 }
 
-_KEYS = {"name", "accepts", "denied", "waivers", "parameters", "reencode", "tolerates"}
+_KEYS = {
+    "name",
+    "accepts",
+    "denied",
+    "waivers",
+    "parameters",
+    "reencode",
+    "tolerates",
+    "unaccounted",
+}
+UNACCOUNTED = ("report", "inconclusive", "different")
 # Kinds that a gate may tolerate: changes of what databases mean, which vendors ship daily. A
 # change that weakens detection is of the same kinds, and is never tolerated.
 TOLERABLE = ("allowlist-", "detection-", "ignore-", "setting-")
@@ -77,7 +90,16 @@ def _checked(path: Path, data: dict[str, Any]) -> Policy:
     texts = {rule: {k: str(v) for k, v in each.items()} for rule, each in parameters.items()}
     name = str(data.get("name", path.stem))
     tolerates = _tolerated(path, data.get("tolerates", []))
-    return Policy(name, Strength(accepts), tuple(denied), waivers, texts, tolerates, reencode)
+    unaccounted = data.get("unaccounted", Policy().unaccounted)
+    if unaccounted not in UNACCOUNTED:
+        raise UsageError(
+            f"{path}: unaccounted is {unaccounted!r}, none of {', '.join(UNACCOUNTED)}."
+        )
+    return Policy(
+        *(name, Strength(accepts), tuple(denied), waivers, texts, tolerates),
+        unaccounted=unaccounted,
+        reencode=reencode,
+    )
 
 
 def _tolerated(path: Path, value: object) -> tuple[str, ...]:

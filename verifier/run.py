@@ -8,9 +8,10 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from verifier import content, prove, ruleset
+from verifier import content, prove, ruleset, waivers
 from verifier.engine import Engine
 from verifier.errors import VerifierError
+from verifier.makers import merged
 from verifier.model import Artifact, FileFacts, Member, Problem, Report, Settings, Verdict, worst
 from verifier.pipeline import Pipeline
 from verifier.tree import told
@@ -18,7 +19,8 @@ from verifier.tree import told
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from verifier.model import Cause, Inputs, Maker, Ref
+    from verifier.account import Cause, Inputs, Maker
+    from verifier.model import Ref
     from verifier.pair import Pairing
     from verifier.pipeline import Show
     from verifier.tree import Node
@@ -69,6 +71,8 @@ def compare(
             narrator.narrate(nodes)
         settled = (*pairing.members, *pipeline.found)
         report = _report(nodes, settled, settings, origin or Origin())
+        makers = merged(each for node in nodes for item in node.walk() for each in item.makers)
+        report = report._replace(makers=(*report.makers, *makers))
         report = report._replace(complete=complete, artifacts=_artifacts(nodes, pairing))
         wanted = with_proof and report.verdict.positive
         proof = _proof(nodes, pairing, report) if wanted else None
@@ -148,7 +152,7 @@ def _report(
         source=origin.source,
         build=origin.build,
         problems=origin.problems,
-        waivers=settings.waivers,
+        waivers=waivers.judged(settings, members),
         inputs=origin.inputs,
         makers=origin.makers,
         causes=origin.causes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verifier import checks, content
+from verifier import checks, content, waivers
 from verifier.checks.base import Accepted, Answer, Context, Question, Refused
 from verifier.errors import VerifierError
 from verifier.model import Patch, Range, Strength
@@ -117,7 +117,7 @@ def waive(
     found = [item for item in settings.waivers if _covers(item, member, aligned)]
     if not settings.policy.waivers or not found:
         return (), ""
-    valid = [item for item in found if item.expires >= settings.today]
+    valid = [item for item in found if not waivers.expired(item, settings.today)]
     expired = next((item.expires for item in found if item not in valid), "")
     one, other = aligned.shipped, aligned.rebuilt
     for waiver in valid:
@@ -153,7 +153,7 @@ def _waived(waiver: Waiver, aligned: Aligned, shipped: Side, start: int, length:
     whole = waiver.offset is None
     data = bytes(shipped.data[aligned.at + start : aligned.at + start + length])
     return Patch(
-        rule="waiver",
+        rule=waivers.RULE,
         strength=Strength.WAIVED,
         field=span.name,
         offset=aligned.at + start,
@@ -161,7 +161,7 @@ def _waived(waiver: Waiver, aligned: Aligned, shipped: Side, start: int, length:
         rebuilt_offset=aligned.rebuilt_at + start,
         rebuilt_length=(other.length if other else 0) if whole else length,
         data=data,
-        evidence=f"{waiver.reason} ({waiver.author or 'no author'}, until {waiver.expires})",
+        evidence=waivers.evidence(waiver),
         free=(Range(0, length, "waived"),),
     )
 

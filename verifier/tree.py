@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from verifier.model import Member, Patch, Records, Verdict, worst
+from verifier.model import Member, Patch, Records, Verdict, Within, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from verifier.account import Maker
     from verifier.model import Child, Difference, Images, Pair
 
 
@@ -21,6 +22,7 @@ class Node:
     its parent, where that differs; `records` those of a database that wait for
     all databases around them; `images` two programs to map onto each other, `layout`
     that map as text, once it settles them, and `loose` the differences that it may take away.
+    `makers` are the tools that both sides name.
     """
 
     pair: Pair
@@ -33,6 +35,7 @@ class Node:
     images: Images | None = None
     loose: frozenset[Difference] = frozenset()
     layout: str = ""
+    makers: tuple[Maker, ...] = ()
 
     def verdict(self) -> Verdict:
         """The worst of its own findings and of everything inside it."""
@@ -64,8 +67,20 @@ class Node:
                 patches=tuple(
                     sorted(patches, key=lambda patch: (patch.offset, patch.rebuilt_offset))
                 ),
+                within=self._within(),
+                unsettled=self.member.unsettled if self._open() else (),
             )
         )
+
+    def _within(self) -> Within | None:
+        if self.parent is None or self.child is None:
+            return None
+        child = self.child
+        return Within(self.parent.pair.path, child.offset, child.length, child.codec)
+
+    def _open(self) -> bool:
+        """Whether something of its own bytes is still unsettled."""
+        return bool(self.member.differences or self.member.problems)
 
 
 def told(member: Member) -> Member:

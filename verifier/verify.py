@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from verifier import diagnose, run, source, unaccounted
 from verifier import policy as policies
-from verifier import run, source
+from verifier.diagnose import buildid
+from verifier.diagnose.again import Rebuilds, rebuild_again
+from verifier.diagnose.builds import Made
 from verifier.errors import BuildError, SourceError, ToolError, UsageError, VerifierError
-from verifier.model import Problem, Settings, Waiver
+from verifier.model import Problem, Settings, Verdict, Waiver
 from verifier.pair import Pairing, files
 from verifier.rebuild import rebuild
 from verifier.rebuild.model import FailedBuildError
@@ -24,16 +28,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from verifier.model import Report
     from verifier.rebuild.shipped import Pair as Artifact
     from verifier.spec import Spec
 
+LINKED = "linked"  # of a run's directory: linked files of the build, before they were stripped
 LOG_TAIL = 4_000  # characters of a failed build's log in the report
 
 
 class Options(NamedTuple):
     """What the command line adds to a specification.
 
-    `output` takes the rebuilt files, the build log, and both sides of every pair.
+    `output` takes the rebuilt files, the build log, and both sides of every pair. `rebuilds` is
+    how many builds in all: None for two where the first is not identical to what was shipped.
+    `diagnose` asks for the cause of each difference; `keep` keeps linked files for that.
     """
 
     output: Path
@@ -42,6 +50,9 @@ class Options(NamedTuple):
     narrate: bool = False
     cache: Path | None = None
     witness: bool = False
+    rebuilds: int | None = None
+    diagnose: bool = False
+    keep: bool = False
 
 
 def verify(
@@ -57,13 +68,19 @@ def verify(
         cache = source.Cache.open(options.cache)
         audited = source.obtain(spec, cache, notify)
         origin = origin._replace(source=_source(spec, audited))
-        built = rebuild(spec, audited, cache, options.output / "build", notify)
-        origin = origin._replace(build=built.to_json())
+        look = partial(buildid.keep, into=options.output / LINKED)
+        wanted = {"look": look} if options.keep or options.diagnose else {}
+        built = rebuild(spec, audited, cache, options.output / "build", notify, **wanted)
+        origin = origin._replace(build=built.to_json(), inputs=built.inputs, makers=built.makers)
+        demands = unaccounted.judge(built.inputs, settings.policy)
+        origin = origin._replace(problems=(*origin.problems, *demands.problems))
         with cache.scratch() as work:
             artifacts = resolve(spec, options.output / "build", work, cache, notify)
             pairing = _stage(artifacts, options.output)
+        if demands.member is not None:
+            pairing = pairing._replace(members=(*pairing.members, demands.member))
         notify("comparing")
-        return run.compare(
+        result = run.compare(
             pairing,
             settings,
             options.jobs,
@@ -72,10 +89,74 @@ def verify(
             narrate=options.narrate,
             witness=Witness(cache, notify) if options.witness else None,
         )
+        plan = Rebuilds(0, audited, cache, settings, options.output, options.jobs)
+        return _further(spec, result, plan, options, notify)
     except UsageError:
         raise
     except VerifierError as error:
-        return run.ended(_ended(origin, error), settings)
+        return run.ended(_ended(spec, origin, error), settings)
+
+
+def _further(
+    spec: Spec,
+    result: run.Result,
+    plan: Rebuilds,
+    options: Options,
+    notify: Callable[[str], None],
+) -> run.Result:
+    """The result with what more builds say: of the source's own stability, and of causes."""
+    report = result.report
+    count = options.rebuilds or spec.rebuilds
+    if count is None:
+        unsure = report.verdict is not Verdict.IDENTICAL and not options.diagnose
+        count = 2 if unsure else 1
+    if not report.complete:
+        return result
+    if count > 1:
+        first = Made(artifacts=_rebuilt(report, options.output))
+        plan = plan._replace(builds=count)
+        report = rebuild_again(spec, report, first, plan, notify)
+    if options.diagnose and report.verdict is not Verdict.IDENTICAL:
+        output = options.output
+        wanted = diagnose.Options(
+            output / "diagnosis", output / "shipped", output / LINKED, options.jobs
+        )
+        found = diagnose.diagnose(
+            *(spec, plan.source, plan.cache, plan.settings, wanted, report, notify)
+        )
+        report = report._replace(causes=(*report.causes, *found.causes), makers=found.makers)
+    return result._replace(report=report)
+
+
+def _rebuilt(report: Report, output: Path) -> dict[str, Path]:
+    return {item.path: output / "rebuilt" / item.path for item in report.artifacts}
+
+
+def diagnosed(
+    spec: Spec,
+    settings: Settings,
+    options: Options,
+    wanted: diagnose.Options,
+    notify: Callable[[str], None],
+) -> diagnose.Diagnosis | str:
+    """The diagnosis of a specification, or the sentence that says why there is none.
+
+    Raises:
+        UsageError: an unknown factor, or a sandbox that holds nothing.
+    """
+    result = verify(
+        spec, settings, options._replace(rebuilds=1, keep=True), notify, lambda _done, _known: None
+    )
+    if not result.report.members:
+        return result.report.summary
+    try:
+        cache = source.Cache.open(options.cache)
+        audited = source.obtain(spec, cache, notify)
+        return diagnose.diagnose(spec, audited, cache, settings, wanted, result.report, notify)
+    except UsageError:
+        raise
+    except VerifierError as error:
+        return str(error)
 
 
 def settings_of(spec: Spec, options: Options) -> Settings:
@@ -124,13 +205,19 @@ def _stage(artifacts: tuple[Artifact, ...], output: Path) -> Pairing:
     return Pairing(tuple(pairs), ())
 
 
-def _ended(origin: run.Origin, error: VerifierError) -> run.Origin:
+def _ended(spec: Spec, origin: run.Origin, error: VerifierError) -> run.Origin:
     """The origin of a run that ended early, with the reason and the end of the log."""
     kind = "build-failed"
     if isinstance(error, SourceError):
         kind = "source-unavailable"
     elif not isinstance(error, BuildError | ToolError):
         kind = "not-compared"
+    if isinstance(error, source.SourceDiffersError):
+        kind = "source-differs-from-record"
+        found = [Problem(kind, "source", text) for text in (str(error), *error.changes)]
+        if error.source is not None:
+            origin = origin._replace(source=_source(spec, error.source))
+        return origin._replace(problems=(*origin.problems, *found))
     if isinstance(error, FailedBuildError):
         tail = error.log_tail[-LOG_TAIL:]
         log = str(error.log) if error.log else None

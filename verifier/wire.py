@@ -56,28 +56,42 @@ def loads(kind: type[T], text: bytes) -> T:
         raise ParseError(f"This is not a {getattr(kind, '__name__', kind)}: {error}.") from error
 
 
+def from_data(kind: type[T], data: object) -> T:
+    """Read what `to_data` made of a `kind`; ParseError on anything else, such as unknown keys.
+
+    Keys may be absent where the field has a default.
+    """
+    try:
+        return typing.cast("T", _reader(kind, objects=True)(data))  # type: ignore[arg-type]
+    except (TypeError, ValueError, KeyError, RecursionError) as error:
+        raise ParseError(f"This is not a {getattr(kind, '__name__', kind)}: {error}.") from error
+
+
 @cache
-def _reader(kind: Any) -> _Reader:
+def _reader(kind: Any, *, objects: bool = False) -> _Reader:
     """What reads one type: scalars, named tuples, `tuple[X, ...]`, `dict[str, X]`, `X | None`."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is tuple:
-        return _tuple_reader(arguments)
+        return _tuple_reader(arguments, objects)
+    if kind is object:
+        return lambda data: data
     if origin is dict:
-        inner = _reader(arguments[1])
+        inner = _reader(arguments[1], objects=objects)
         return lambda data: {key: inner(item) for key, item in _checked(dict, data).items()}
     if origin is typing.Union or isinstance(kind, types.UnionType):
-        inner = _reader(next(item for item in arguments if item is not types.NoneType))
+        some = next(item for item in arguments if item is not types.NoneType)
+        inner = _reader(some, objects=objects)
         return lambda data: None if data is None else inner(data)
     if hasattr(kind, "_fields"):
-        return _named_reader(kind)
+        return _object_reader(kind) if objects else _named_reader(kind)
     return _scalar_reader(kind)
 
 
-def _tuple_reader(arguments: tuple[Any, ...]) -> _Reader:
+def _tuple_reader(arguments: tuple[Any, ...], objects: bool) -> _Reader:
     if arguments[-1] is Ellipsis:
-        inner = _reader(arguments[0])
+        inner = _reader(arguments[0], objects=objects)
         return lambda data: tuple([inner(item) for item in _checked(list, data)])
-    parts = [_reader(item) for item in arguments]
+    parts = [_reader(item, objects=objects) for item in arguments]
     return lambda data: tuple(
         [read(item) for read, item in zip(parts, _checked(list, data), strict=True)]
     )
@@ -90,6 +104,21 @@ def _named_reader(kind: Any) -> _Reader:
     def read(data: Any) -> Any:
         fields = zip(readers, _checked(list, data), strict=True)
         return kind._make([inner(item) for inner, item in fields])
+
+    return read
+
+
+def _object_reader(kind: Any) -> _Reader:
+    hints = typing.get_type_hints(kind)
+    readers = {name: _reader(hints[name], objects=True) for name in kind._fields}
+    needed = set(kind._fields) - kind._field_defaults.keys()
+
+    def read(data: Any) -> Any:
+        found = _checked(dict, data)
+        if not found.keys() <= readers.keys() or not needed <= found.keys():
+            odd = sorted(found.keys() ^ set(kind._fields))
+            raise TypeError(f"{kind.__name__} has unknown or missing keys: {odd[0][:80]!r}")
+        return kind(**{name: readers[name](item) for name, item in found.items()})
 
     return read
 

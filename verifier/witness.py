@@ -124,16 +124,15 @@ def _detected(sandbox: Sandbox, engine: Engine, side: str, sample: str, name: st
 
 def _sandbox(work: Path, notify: Callable[[str], None]) -> Sandbox:
     work.chmod(0o711)
-    folders = {}
-    for name in ("tree", "home", "sources"):
-        folders[name] = work / name
-        folders[name].mkdir(mode=0o755)
+    tree, home, sources = (work / name for name in ("tree", "home", "sources"))
+    for folder in (tree, home, sources):
+        folder.mkdir(mode=0o755)
     uid = build_uid()
-    give(folders["tree"], uid)
-    give(folders["home"], uid)
+    give(tree, uid)
+    give(home, uid)
     log = Log(work / "witness.log", notify)
     settings = spec.Sandbox(limits=_LIMITS)
-    room = Room(settings, None, work, **folders, build_path="/build/witness", uid=uid, log=log)
+    room = Room(settings, None, work, tree, home, sources, "/build/witness", uid, log)
     return SANDBOXES[settings.kind](room)
 
 

@@ -1,5 +1,6 @@
 """`verifier verify` from a specification to a verdict, with real builds in the real sandbox."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -111,6 +112,40 @@ def test_a_build_without_sandbox_is_said_in_the_report(audit: Path) -> None:
     (audit / "spec.toml").write_text(SPEC.format(steps=STEPS, sandbox="host"), "utf-8")
     _, report = verify(audit)
     assert report["build"]["sandbox"]["kind"] == "host"
+
+
+def test_inputs_of_a_build_are_in_the_report_and_decide_under_strict(audit: Path) -> None:
+    status, report = verify(audit, "--policy", "strict")
+    assert (status, report["verdict"]) == (0, "identical")
+    assert report["inputs"]["unaccounted"] == report["inputs"]["problems"] == []
+    assert report["policy_details"]["unaccounted"] == "inconclusive"
+    counts = {item["name"]: item["files"] for item in report["inputs"]["classes"]}
+    assert counts["source"] >= 2
+    assert counts["package"] > 20
+    record = audit / "out/build" / report["build"]["record"]["file"]
+    assert hashlib.sha256(record.read_bytes()).hexdigest() == report["build"]["record"]["sha256"]
+    schema = json.loads((ROOT / "verifier/schemas/inputs-v1.json").read_text("utf-8"))
+    jsonschema.validate(json.loads(record.read_text()), schema)
+
+    spec = audit / "spec.toml"
+    header = audit / "planted.h"
+    header.write_text("")
+    make = f'["make", "PREFIX=/usr", "CC=cc -include {header}"]'
+    planted = STEPS.replace('["make", "PREFIX=/usr"]', make)
+    spec.write_text(SPEC.format(steps=planted, sandbox="host"), "utf-8")
+    status, report = verify(audit, "--policy", "strict")
+    assert (status, report["verdict"]) == (3, "inconclusive")
+    assert str(header) in {item["where"] for item in report["problems"]}
+    status, report = verify(audit)
+    assert (status, report["verdict"]) == (0, "identical")
+    assert str(header) in {item["path"] for item in report["inputs"]["unaccounted"]}
+    gate = audit / "gate.toml"
+    gate.write_text('unaccounted = "different"\n')
+    status, report = verify(audit, "--policy", str(gate))
+    assert (status, report["verdict"]) == (1, "different")
+    spec.write_text(spec.read_text() + "\n[inputs]\nrecord = false\n")
+    status, report = verify(audit, "--policy", "strict")
+    assert (status, report["inputs"]) == (3, None)
 
 
 def test_a_faulty_specification_is_wrong_usage(audit: Path) -> None:

@@ -11,9 +11,9 @@ import pytest
 from tests.cases.databases import ONE, TWO, declared
 from tests.support import STRICT, compare_bytes
 from verifier import check, content, pair, policy, run, unpack
-from verifier.commands.options import tolerated
 from verifier.errors import UsageError
 from verifier.formats.clamav import pack
+from verifier.gate import judge
 from verifier.model import Database, Policy, Report, Settings, Strength, Verdict
 from verifier.sigdb.collect import Collector, Opened, Source
 from verifier.spec.databases import load
@@ -220,9 +220,9 @@ def test_weakening_is_said_first_and_decides(tmp_path: Path) -> None:
     tolerant = Policy("gate", Strength.BOUNDED, tolerates=("detection-added", "detection-removed"))
     added = _compare(tmp_path / "1", {"a.rules": ONE + TWO}, {"a.rules": ONE}, policy=tolerant)
     assert added.report.verdict is Verdict.DIFFERENT
-    assert tolerated(added.report)
+    assert judge(added.report).status == 0
     gone = _compare(tmp_path / "2", {"a.rules": ONE}, {"a.rules": ONE + TWO}, policy=tolerant)
-    assert not tolerated(gone.report)
+    assert not judge(gone.report).tolerated
     assert gone.report.members[0].differences[0].weakening
     assert "weakens detection" in gone.report.summary
 
@@ -236,7 +236,7 @@ def test_nothing_is_tolerated_beside_a_doubt(tmp_path: Path) -> None:
         policy=tolerant,
         databases=(Database("*.db", "opaque"),),
     )
-    assert not tolerated(result.report)
+    assert not judge(result.report).tolerated
 
 
 def test_a_policy_tolerates_changes_of_databases_alone(tmp_path: Path) -> None:

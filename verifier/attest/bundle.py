@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from verifier import __version__
-from verifier.attest import make, shape, storedzip
+from verifier import __version__, shape
+from verifier.attest import make, storedzip
 from verifier.errors import ParseError, UsageError
 
 SCHEMA = "urn:source-binary-verifier:bundle:v1"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from verifier.attest import dsse, shape, strict
+from verifier import shape
+from verifier.attest import dsse, strict
 from verifier.attest.predicate import sha256
 from verifier.errors import ParseError
 

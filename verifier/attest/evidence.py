@@ -89,6 +89,7 @@ def judge(evidence: Evidence, demands: Demands) -> list[str]:
     if demands.artifact is not None:
         _subject(said, evidence.name, demands.artifact)
         checked.append(f"{demands.artifact} is its subject")
+    checked += _waivers(said)
     if not said.verdict.positive:
         _negative(said, evidence.name, demands.policy)
         checked.append("all that differs is tolerated by the policy")
@@ -101,13 +102,34 @@ def judge(evidence: Evidence, demands: Demands) -> list[str]:
     return checked
 
 
+def _waivers(said: Statement) -> list[str]:
+    """What the statement says of waivers, for whoever relies on it."""
+    if said.predicate_type != statement.EQUIVALENCE:
+        return []
+    return [
+        f"{each.get('state') or ('used' if each['used'] else 'unused')} waiver: {each['member']}: "
+        f"{each['field']}: {each['reason']} ({each['author']}, until {each['expires']})"
+        for each in said.predicate["waivers"]
+    ]
+
+
 def fresh(said: Statement, name: str, demands: Demands) -> None:
-    """NotAttestedError for a statement from the future, or older than `max_age`."""
+    """NotAttestedError for a statement from the future, older than `max_age`, or run out.
+
+    A positive one runs out with the first waiver that it rests on.
+    """
     shown = strict.show_time(said.issued)
     if said.issued > demands.now + SKEW:
         raise NotAttestedError(f"{name} was issued in the future ({shown}).")
     if demands.max_age is not None and said.issued < demands.now - demands.max_age:
         raise NotAttestedError(f"{name} is stale: it was issued {shown}.")
+    today = demands.now.date().isoformat()
+    for waiver in said.predicate.get("waivers", []) if said.verdict.positive else []:
+        if waiver["used"] and waiver["expires"] < today:
+            raise NotAttestedError(
+                f"{name} rests on a waiver of {waiver['member']} that expired on "
+                f"{waiver['expires']}."
+            )
 
 
 def _subject(said: Statement, name: str, artifact: Path) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from verifier import limits
-from verifier.attest import shape, strict
+from verifier import limits, shape
+from verifier.attest import strict
 from verifier.attest.predicate import predicate, sha256
 from verifier.attest.statement import EQUIVALENCE, TYPE, VSA, Subject
 from verifier.errors import ParseError, UsageError
-from verifier.model import Policy, Verdict, worst
+from verifier.model import Policy, Verdict
+from verifier.report import saved
 from verifier.wire import to_data
 
 if TYPE_CHECKING:
@@ -49,11 +50,7 @@ def report_of(data: bytes) -> dict[str, Any]:
     """A saved report; ParseError if it is none, or contradicts itself."""
     report = strict.object_of(data, "The report")
     shape.check(report, "report-v1", "The report")
-    verdict = Verdict(report["verdict"])
-    if verdict is not worst([Verdict(member["verdict"]) for member in report["members"]]):
-        raise ParseError("The report contradicts itself: its verdict is not its worst member's.")
-    if verdict.positive and (not report["complete"] or report["problems"]):
-        raise ParseError("The report contradicts itself: it is positive, and not complete.")
+    saved.report_of(report, "The report")
     return report
 
 

@@ -32,7 +32,7 @@ def predicate(
             "tools": report["tool_versions"],
         },
         "source": _source(source, basis.source),
-        "record": {"sha256": sha256(basis.record)} if basis.record is not None else None,
+        "record": _record(source, basis.record),
         "artifacts": _artifacts(report, laid_out),
         "report": {"sha256": sha256(basis.report)},
         "proof": None
@@ -45,7 +45,8 @@ def predicate(
         "differences": _differences(report),
         "problems": _problems(report),
         "environment": _environment(report["build"]),
-        "inputs": _inputs(source.get("files", [])),
+        "inputs": _inputs(source.get("files", []))
+        | {"recorded": _recorded(report.get("inputs"), report["build"])},
         "times": {
             "issued": strict.show_time(basis.issued),
             "seconds": f"{report['seconds']:.3f}",
@@ -64,6 +65,18 @@ def _source(source: dict[str, Any], stated: str) -> dict[str, str] | None:
         kept |= {"kind": "stated", "digest": stated}
     spec = {"spec": str(source.get("spec", "")), "specSha256": str(source.get("spec_sha256", ""))}
     return kept | spec
+
+
+def _record(source: dict[str, Any], given: bytes | None) -> dict[str, str] | None:
+    """The audit record against which the source was held, or the one that is given."""
+    held = source.get("record")
+    told = held.get("sha256") if isinstance(held, dict) else None
+    own = sha256(given) if given is not None else told
+    if own is None:
+        return None
+    if not isinstance(own, str) or (told is not None and told != own):
+        raise UsageError(f"The source was held against the record {told}, which is not --record.")
+    return {"sha256": own}
 
 
 def _artifacts(
@@ -112,18 +125,20 @@ def _policy(details: dict[str, Any]) -> dict[str, Any]:
 
 
 def _waivers(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """All waivers of the run, and whether a patch of the waived field shows that it was used."""
+    """All waivers of the run, and what became of each."""
     used = {
         (member["path"], patch["field"])
         for member in report["members"]
         for patch in member["patches"]
         if patch["strength"] == "waived"
     }
-    return [
-        {name: item[name] for name in ("member", "field", "reason", "author", "expires")}
-        | {"used": (item["member"], item["field"]) in used}
-        for item in report["waivers"]
-    ]
+    told = []
+    for item in report["waivers"]:
+        kept = {name: item[name] for name in ("member", "field", "reason", "author", "expires")}
+        state = item.get("state", "")  # reports of earlier versions tell none
+        kept["used"] = state == "used" if state else (item["member"], item["field"]) in used
+        told.append({**kept, "state": state} if state else kept)
+    return told
 
 
 def _coverage(report: dict[str, Any]) -> dict[str, Any]:
@@ -187,6 +202,26 @@ def _inputs(files: object) -> dict[str, str]:
     size = sum(item["size"] for item in files)
     digest = sha256(strict.canonical(files))
     return {"files": str(len(files)), "bytes": str(size), "sha256": digest}
+
+
+def _recorded(inputs: dict[str, Any] | None, build: dict[str, Any] | None) -> object:
+    """What the build read, by class; null where it was not recorded."""
+    if inputs is None:
+        return None
+    record = (build or {}).get("record") or {}
+    if not isinstance(record, dict):
+        raise ParseError("The report's record of the build is odd.")
+    return {
+        "method": inputs["method"],
+        "sha256": str(record.get("sha256", "")),
+        "classes": {
+            item["name"]: {"files": str(item["files"]), "bytes": str(item["size"])}
+            for item in inputs["classes"]
+        },
+        "unaccounted": str(len(inputs["unaccounted"])),
+        "events": str(len(inputs["events"])),
+        "problems": str(len(inputs["problems"])),
+    }
 
 
 def program_digest() -> str:

@@ -10,8 +10,8 @@ import hashlib
 import mmap
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from verifier import limits
-from verifier.attest import bundle, dsse, make, reproof, shape, statement, storedzip, strict
+from verifier import limits, shape
+from verifier.attest import bundle, dsse, make, reproof, statement, storedzip, strict
 from verifier.attest.predicate import sha256
 from verifier.attest.refusal import MismatchError, NotAttestedError
 from verifier.errors import LimitError, ParseError

@@ -22,10 +22,18 @@ _RSA_SCHEME = "rsa-pkcs1v15-sha256"  # which, unlike PSS, every verifier of DSSE
 
 
 class Signer(NamedTuple):
-    """Signs envelopes; `keyid` is the id that securesystemslib gives the public key."""
+    """A private key; `keyid` is the id that securesystemslib gives its public half.
+
+    `signature` signs bytes as they are, and raises ToolError where the key cannot.
+    """
 
     keyid: str
-    sign: Callable[[bytes], dsse.Envelope]
+    signature: Callable[[bytes], dsse.Signature]
+
+    def sign(self, payload: bytes) -> dsse.Envelope:
+        """An in-toto statement in its signed envelope."""
+        made = self.signature(dsse.pae(dsse.IN_TOTO, payload))
+        return dsse.Envelope(dsse.IN_TOTO, payload, (made,))
 
 
 def load(name: str) -> Signer:
@@ -38,16 +46,15 @@ def load(name: str) -> Signer:
 
 
 def _wrapped(signer: Any) -> Signer:
-    """Sign an in-toto statement with a signer of securesystemslib."""
+    """A signer of securesystemslib as ours."""
 
-    def sign(payload: bytes) -> dsse.Envelope:
+    def sign(message: bytes) -> dsse.Signature:
         try:
-            made = signer.sign(dsse.pae(dsse.IN_TOTO, payload))
+            made = signer.sign(message)
         except _failures() as error:
             raise ToolError(f"The key could not sign: {error or type(error).__name__}.") from error
         headers = made.unrecognized_fields.get("other_headers", "")
-        signature = dsse.Signature(made.keyid, bytes.fromhex(made.signature), headers)
-        return dsse.Envelope(dsse.IN_TOTO, payload, (signature,))
+        return dsse.Signature(made.keyid, bytes.fromhex(made.signature), headers)
 
     return Signer(signer.public_key.keyid, sign)
 

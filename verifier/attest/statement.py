@@ -9,7 +9,8 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from verifier.attest import shape, strict
+from verifier import shape
+from verifier.attest import strict
 from verifier.errors import ParseError
 from verifier.model import Verdict
 
@@ -107,6 +108,13 @@ def _agree(statement: Statement, what: str) -> None:
     }
     if told and told != dict(statement.subjects):
         raise ParseError(f"{what} contradicts itself: subjects and artifacts differ.")
+    issued = statement.issued.date().isoformat()
+    for waiver in statement.predicate["waivers"]:
+        used, state = waiver["used"], waiver.get("state", "")
+        if state and used != (state == "used"):
+            raise ParseError(f"{what} contradicts itself: a waiver is {state}, and used or not.")
+        if used and waiver["expires"] < issued:
+            raise ParseError(f"{what} rests on a waiver that had expired on {waiver['expires']}.")
     if not statement.verdict.positive:
         return
     artifacts = statement.predicate["artifacts"]

@@ -9,15 +9,17 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
-import json
 import re
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from verifier import limits
-from verifier.errors import LimitError, ParseError, UsageError
+from verifier import limits, strictjson
+from verifier.errors import ParseError, UsageError
+from verifier.strictjson import json_of, object_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+__all__ = ["json_of", "object_of"]  # beside what is defined here
 
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
@@ -28,14 +30,7 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 def read(path: Path, most: int = limits.ATTESTATION_BYTES) -> bytes:
     """The bytes of a small file that the user named; UsageError if it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(most + 1)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
-    if len(data) > most:
-        raise LimitError(f"{path} is larger than {most} bytes.")
-    return data
+    return strictjson.read(path, most)
 
 
 def write(path: Path, data: bytes) -> None:
@@ -44,26 +39,6 @@ def write(path: Path, data: bytes) -> None:
         path.write_bytes(data)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}.") from error
-
-
-def json_of(data: bytes, what: str) -> Any:
-    """Parse JSON without repeated keys, NaN, infinities or broken text."""
-    try:
-        text = data.decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_pairs, parse_constant=_constant)
-        if "\\u" in text:  # a lone surrogate parses, and cannot be written again
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except (ValueError, RecursionError) as error:
-        raise ParseError(f"{what} is not strict JSON: {error}.") from error
-    return value
-
-
-def object_of(data: bytes, what: str) -> dict[str, Any]:
-    """Parse a JSON object."""
-    value = json_of(data, what)
-    if not isinstance(value, dict):
-        raise ParseError(f"{what} is no JSON object.")
-    return value
 
 
 def canonical(value: Any) -> bytes:
@@ -127,16 +102,3 @@ def duration(text: str) -> dt.timedelta:
     if found is None:
         raise UsageError(f"{text!r} is no length of time; write 30m, 12h, 90d or 4w.")
     return dt.timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
-
-
-def _pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(items)
-    if len(found) != len(items):
-        keys = [key for key, _ in items]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice[:80]!r} stands twice in one object")
-    return found
-
-
-def _constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")

@@ -19,9 +19,13 @@ _INTERRUPTED = 130  # what typer makes of Ctrl-C
 # What --help says of each, which is the first line of what the command itself says: with twenty
 # commands, importing all of them for each run is most of the start-up time.
 COMMANDS = {
+    "init": "Propose a specification from a look at the audited tree and at what was shipped.",
     "verify": "Rebuild audited source in a sandbox and compare it with what was shipped.",
     "compare": "Compare two files or two directories, member by member, byte by byte.",
     "rebuild": "Get the audited source and build it in its sandbox, without comparing anything.",
+    "diagnose": "Vary one condition of a build at a time, and name the one behind each difference.",
+    "show": "Show a saved report again, in any form, and end with its exit status.",
+    "diff": "Tell what changed between two reports, what got worse first.",
     "check": "Re-check a saved proof with a small program that shares no code with what made it.",
     "layout": "Cut a file into named spans that cover each byte exactly once.",
     "attest": "Sign a statement about a report, positive or negative: in-toto, and a VSA.",
@@ -32,6 +36,9 @@ COMMANDS = {
 }
 GROUPS = {
     "journal": "An append-only log of runs and attestations that nobody can change unseen.",
+    "cache": "What is kept between runs, and making room: list and prune it.",
+    "source": "The record of an audit: each path that reviewers saw, signed, and held against "
+    "a tree.",
     "sandbox": "The place where builds run: try to break out of it.",
     "rules": "What may vary, and why: list, show and check the rules.",
 }
@@ -89,7 +96,7 @@ def main() -> NoReturn:
     try:
         status = build(_chosen(sys.argv[1:]))(standalone_mode=True)
     except VerifierError as error:
-        sys.stderr.write(f"verifier: {error}\n")
+        sys.stderr.write(f"{_inert(f'verifier: {error}')}\n")
         sys.exit(error.exit_code)
     except SystemExit as ending:
         if ending.code != _INTERRUPTED:
@@ -102,12 +109,17 @@ def main() -> NoReturn:
     except Exception as error:
         if os.environ.get("VERIFIER_DEBUG"):
             raise
-        sys.stderr.write(
-            f"verifier: unexpected {type(error).__name__}: {error}. Nothing was concluded; "
-            "run again with VERIFIER_DEBUG=1 and report it.\n"
-        )
+        said = f"verifier: unexpected {type(error).__name__}: {error}. Nothing was concluded; "
+        sys.stderr.write(_inert(f"{said}run again with VERIFIER_DEBUG=1 and report it.") + "\n")
         sys.exit(EXIT_INCONCLUSIVE)
     sys.exit(status)
+
+
+def _inert(text: str) -> str:
+    """A message that may hold text of a hostile file, line by line."""
+    from verifier.report.plain import lines
+
+    return "\n".join(lines(text, 20_000))
 
 
 def _chosen(arguments: list[str]) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from verifier.commands.options import LOGBOOK
 from verifier.errors import UsageError
+
+if TYPE_CHECKING:
+    from verifier.attest import signing
 
 EXAMPLES = """
 Examples:
@@ -69,6 +72,10 @@ def command(
         str, typer.Option(help="URI of the artifact, for the VSA.", show_default="urn:sha256:…")
     ] = "",
     vsa: Annotated[bool, typer.Option(help="Write a SLSA VSA beside the attestation.")] = True,
+    link: Annotated[
+        bool,
+        typer.Option("--link", help="Write an in-toto link too; of identical files alone."),
+    ] = False,
 ) -> None:
     """Sign a statement about a report, positive or negative: in-toto, and a VSA."""
     from verifier import limits
@@ -101,12 +108,16 @@ def command(
     if key == "sigstore":
         from verifier.attest import keyless
 
+        if link:
+            raise UsageError("An in-toto link is signed with a key of one's own, not by Sigstore.")
         made = {path: keyless.sign(each) for path, each in signed.items()}
     else:
         from verifier.attest import signing
 
         signer = signing.load(key)
         made = {path: dsse.dump(signer.sign(each)) for path, each in signed.items()}
+        if link:
+            made |= _link(said, basis.report, signer, target.parent)
     if LOGBOOK in os.environ:
         from verifier.attest import logbook
 
@@ -115,6 +126,15 @@ def command(
         strict.write(path, data)
         sys.stdout.write(f"{path}\n")
     sys.stderr.write(f"Attested by {name}: {said['predicate']['verdict']}.\n")
+
+
+def _link(
+    said: dict[str, Any], report: bytes, signer: signing.Signer, folder: Path
+) -> dict[Path, bytes]:
+    """The signed link, by the name that in-toto looks for."""
+    from verifier.attest import link
+
+    return {folder / link.name(signer): link.sign(link.link(said, report), signer)}
 
 
 def _digest(path: Path) -> str:

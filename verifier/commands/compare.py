@@ -9,13 +9,18 @@ import typer
 
 from verifier.commands.options import (
     DatabasesOption,
+    FailOnOption,
+    HtmlOption,
     JobsOption,
     JsonOption,
+    JunitOption,
+    MarkdownOption,
     NarrateOption,
     Output,
     PolicyOption,
     ProofOption,
     QuietOption,
+    SarifOption,
     SignerOption,
     VerboseOption,
     WitnessOption,
@@ -43,6 +48,11 @@ def command(
     policy: PolicyOption = None,
     json: JsonOption = None,
     proof: ProofOption = None,
+    markdown: MarkdownOption = None,
+    sarif: SarifOption = None,
+    junit: JunitOption = None,
+    fail_on: FailOnOption = None,
+    html: HtmlOption = None,
     signer: SignerOption = None,
     databases: DatabasesOption = None,
     narrate: NarrateOption = False,
@@ -52,9 +62,11 @@ def command(
     jobs: JobsOption = None,
 ) -> None:
     """Compare two files or two directories, member by member, byte by byte."""
-    from verifier import pair, run
+    from verifier import gate, pair, run
     from verifier import policy as policies
 
+    wanted = gate.words(fail_on)
+    forms = {"html": html, "markdown": markdown, "sarif": sarif, "junit": junit}
     chosen = settings(policies.load(policy or "standard"), signer or [])
     if databases is not None:
         from verifier.spec.databases import load
@@ -76,4 +88,4 @@ def command(
         with_proof=proof is not None,
         witness=shown,
     )
-    raise typer.Exit(finish(result, Output(json, proof, quiet, verbose)))
+    raise typer.Exit(finish(result, Output(json, proof, quiet, verbose, forms, wanted)))

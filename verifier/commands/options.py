@@ -7,7 +7,7 @@ import datetime as dt
 import json
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,6 +45,10 @@ PolicyOption = Annotated[
 ]
 JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="PATH", help="Write the JSON report ('-': stdout).")
+]
+HtmlOption = Annotated[
+    Path | None,
+    typer.Option("--html", metavar="PATH", help="Write the report as a page for a browser."),
 ]
 ProofOption = Annotated[
     Path | None,
@@ -95,6 +99,28 @@ DatabasesOption = Annotated[
 ]
 
 
+MarkdownOption = Annotated[
+    Path | None,
+    typer.Option("--markdown", metavar="PATH", help="Write a comment for a pull request."),
+]
+SarifOption = Annotated[
+    Path | None, typer.Option("--sarif", metavar="PATH", help="Write SARIF 2.1.0, for annotations.")
+]
+JunitOption = Annotated[
+    Path | None,
+    typer.Option("--junit", metavar="PATH", help="Write JUnit XML: a test case for each member."),
+]
+FailOnOption = Annotated[
+    str | None,
+    typer.Option(
+        "--fail-on",
+        metavar="WORD,…",
+        help="What fails: 'different', 'weakening', kinds of differences; 'drift', 'waiver', …",
+        show_default="every negative",
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """Where and how a result is shown."""
@@ -103,6 +129,8 @@ class Output:
     proof: Path | None = None
     quiet: bool = False
     verbose: bool = False
+    forms: dict[str, Path | None] = field(default_factory=dict)
+    fail_on: tuple[str, ...] = ()
 
 
 def settings(policy: Policy, signers: Sequence[str]) -> Settings:
@@ -176,7 +204,7 @@ def _without_digits(text: str) -> str:
 
 def run_directory(output: Path | None, cache: Path | None, name: str) -> Path:
     """Where a run keeps its files: as asked, or a new directory of the cache. It must be empty."""
-    from verifier.source.cache import Cache
+    from verifier.source.cache import Cache, hold
 
     if output is None:
         stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S")
@@ -184,57 +212,45 @@ def run_directory(output: Path | None, cache: Path | None, name: str) -> Path:
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UsageError(f"{output} is not an empty directory; name another with --output.")
     output.mkdir(parents=True, exist_ok=True)
+    hold(output)
     return output
 
 
 def finish(result: Result, output: Output) -> int:
     """Write what was asked for, print the result, and return the exit status."""
+    from verifier import gate
+    from verifier.report import forms
+
     report = result.report
+    report = report._replace(gate=gate.judge(report, output.fail_on))
     if LOGBOOK in os.environ:
         from verifier.attest import logbook
-        from verifier.report import document
 
         name = output.json.name if output.json is not None else "report"
-        logbook.record(name, document.text(report).encode("utf-8"), os.environ)
+        logbook.record(name, forms.text(report, "json").encode("utf-8"), os.environ)
     if output.proof is not None and result.proof is not None:
         output.proof.write_text(json.dumps(result.proof, indent=1) + "\n", "utf-8")
-    if output.json is not None:
-        from verifier.report import document
-
-        if str(output.json) == "-":
-            json.dump(document.document(report), sys.stdout, indent=1)
-            sys.stdout.write("\n")
-            return _status(report)
-        document.write(report, output.json)
-    _show(report, output)
-    if output.proof is not None and result.proof is None:
-        sys.stderr.write(f"No proof was written: the verdict is {report.verdict}.\n")
-    return _status(report)
+    if not forms.write(report, {"json": output.json, **output.forms}):
+        show(report, output)
+        if output.proof is not None and result.proof is None:
+            sys.stderr.write(f"No proof was written: the verdict is {report.verdict}.\n")
+    return status(report)
 
 
-def _status(report: Report) -> int:
-    """The exit status: the verdict's, unless the policy tolerates all that differs."""
-    if report.verdict is Verdict.DIFFERENT and tolerated(report):
+def status(report: Report) -> int:
+    """The exit status that the gate gave, which says on stderr what it tolerated."""
+    found = report.gate
+    if found is None:
+        return EXIT[report.verdict]
+    if found.status == EXIT_OK and found.tolerated:
         sys.stderr.write(
-            f"Exit status 0: policy {report.policy.name} tolerates all that differs here.\n"
+            f"Exit status 0: {found.tolerated[0].by} tolerates all that differs here.\n"
         )
-        return EXIT_OK
-    return EXIT[report.verdict]
+    return found.status
 
 
-def tolerated(report: Report) -> bool:
-    """Whether the policy names the kind of every difference, and nothing weakens or is in doubt."""
-    found = [item for member in report.members for item in member.differences]
-    doubts = report.problems or any(member.problems for member in report.members)
-    return (
-        report.complete
-        and not doubts
-        and bool(found)
-        and all(item.kind in report.policy.tolerates and not item.weakening for item in found)
-    )
-
-
-def _show(report: Report, output: Output) -> None:
+def show(report: Report, output: Output) -> None:
+    """Print the report, or the verdict alone."""
     if output.quiet:
         sys.stdout.write(f"{report.verdict}\n")
         return

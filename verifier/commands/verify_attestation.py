@@ -61,6 +61,7 @@ def command(
     """Check an attestation, and tell a yes from a no by exit status."""
     from verifier import policy as policies
     from verifier.attest import evidence, keys, strict
+    from verifier.report import plain
 
     if rebuilt is not None and proof is None:
         raise UsageError("The proof is re-run on --rebuilt; give --proof too.")
@@ -84,4 +85,4 @@ def command(
     found = evidence.read(strict.read(attestation), str(attestation), trusted, chosen)
     checked = evidence.judge(found, demands)
     sys.stdout.write(f"Attested: {found.statement.verdict}.\n")
-    sys.stdout.writelines(f"  {line}\n" for line in checked)
+    sys.stdout.writelines(f"  {plain.line(each)}\n" for each in checked)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from verifier.errors import BuildError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from verifier.account import Inputs, Maker
 
 
 class FailedBuildError(BuildError):
@@ -64,7 +66,13 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One finished rebuild. `root_digest` is None where the host's own tools built."""
+    """One finished rebuild. `root_digest` is None where the host's own tools built.
+
+    `inputs` is what it read, None where that was not to be recorded; `record` names the file
+    beside the log that holds all of it, and its SHA-256.
+    `clock` is the moment to which the sandbox's clock was set; `conditions` what a step met, where
+    that was asked for.
+    """
 
     recipe: str
     sandbox: dict[str, Any]
@@ -76,9 +84,16 @@ class Build:
     log: Path
     clock: str | None
     seconds: float
+    inputs: Inputs | None = None
+    record: dict[str, str] | None = None
+    conditions: dict[str, str] = field(default_factory=dict)
+    makers: tuple[Maker, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dictionaries, lists, texts and numbers."""
+        """Plain dictionaries, lists, texts and numbers; makers stand elsewhere in the report."""
         data = asdict(self)
+        del data["makers"]
+        del data["inputs"]  # the report has a place of its own for them
         data["output_dir"], data["log"] = str(self.output_dir), str(self.log)
         return data

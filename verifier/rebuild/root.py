@@ -21,7 +21,7 @@ from verifier.rebuild.dpkg import installed
 from verifier.rebuild.log import Log
 from verifier.rebuild.model import FailedBuildError
 from verifier.source.apt import Apt, Deb
-from verifier.source.cache import publish
+from verifier.source.cache import hold, publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -117,7 +117,7 @@ def _key(*parts: object) -> str:
 def _cached(apt: Apt, key: str, debs: Sequence[Deb], make: Maker) -> Root:
     final = apt.cache.under("roots") / key
     with apt.cache.lock(f"root-{key}"):
-        if not final.is_dir():
+        if not hold(final):
             with apt.cache.scratch() as scratch:
                 scratch.chmod(0o755)
                 entry = scratch / "entry"

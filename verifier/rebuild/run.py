@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 import time
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from verifier.errors import BuildError
-from verifier.rebuild import environment
+from verifier.rebuild import accounting, environment
+from verifier.rebuild.conditions import ask, check_clock, lay_clock, lay_reversed, other_listing
 from verifier.rebuild.log import Log
 from verifier.rebuild.model import Build, Environment
 from verifier.rebuild.outputs import collect
@@ -15,14 +20,18 @@ from verifier.rebuild.recipes.base import Job
 from verifier.rebuild.room import open_room
 from verifier.rebuild.root import check
 from verifier.rebuild.sandbox import SANDBOXES
+from verifier.rebuild.user import give
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from verifier.rebuild.recipes.base import Recipe
+    from verifier.rebuild.sandbox import Room
     from verifier.source import Source
     from verifier.source.cache import Cache
     from verifier.spec import Spec
+    from verifier.spec.model import Conditions
 
 LOG_NAME = "build.log"
 
@@ -33,6 +42,7 @@ def rebuild(
     cache: Cache,
     output_dir: Path,
     notify: Callable[[str], None] = lambda _text: None,
+    look: Callable[[Path], None] = lambda _tree: None,
 ) -> Build:
     """Build the audited source, and copy what it makes, and the log, into `output_dir`.
 
@@ -42,6 +52,7 @@ def rebuild(
         cache: where roots and packages are kept.
         output_dir: made when missing; must be empty.
         notify: told of each stage as it begins, and of the log's growth.
+        look: given the tree after the last step, while it still exists.
 
     Raises:
         BuildError: it could not be prepared, failed, was stopped, or made nothing; when it ran,
@@ -55,25 +66,70 @@ def rebuild(
     recipe = RECIPES[spec.build.recipe](job)
     if (root := recipe.root()) is not None:
         check(root)
+    conditions = spec.sandbox.conditions
     path = spec.sandbox.build_path or recipe.build_path
     log = Log(output_dir / LOG_NAME, notify)
-    with open_room(spec.sandbox, root, cache, path, log, recipe.lay) as room:
+    lay = partial(_lay, recipe, conditions)
+    with ExitStack() as places:
+        room = places.enter_context(open_room(spec.sandbox, root, cache, path, log, lay))
+        recorder = accounting.recorder(spec, source, recipe.own, room.work)
+        room = dataclasses.replace(room, recorder=recorder)
+        if conditions.reversed_listing:
+            room = _relisted(room, places)
         sandbox = SANDBOXES[spec.sandbox.kind](room)
         probe, tools = environment.tools(sandbox)
+        probes = [probe]
+        met: dict[str, str] = {}
+        if spec.sandbox.clock is not None:
+            probes.append(check_clock(sandbox))
+        if conditions.probe:
+            asked, met = ask(sandbox)
+            probes.append(asked)
+        accounting.begin(sandbox)
         outcome = recipe.build(sandbox)
+        if spec.sandbox.clock is not None and outcome.clock is None:
+            raise BuildError(f"The recipe {spec.build.recipe} sets no clock; drop sandbox.clock.")
+        look(room.tree)
         outputs = collect(room.tree, outcome.outputs, output_dir)
+        accounted = accounting.accounted(spec, sandbox, output_dir)
     return Build(
         recipe=spec.build.recipe,
         sandbox=sandbox.describe(),
         root_digest=root.digest if root else None,
-        environment=Environment(environment.packages(root), tools, outcome.variables),
-        steps=(probe, *outcome.steps),
+        environment=Environment(
+            (*environment.packages(root), *outcome.packages), tools, outcome.variables
+        ),
+        steps=(*probes, *outcome.steps),
         outputs=outputs,
         output_dir=output_dir,
         log=output_dir / LOG_NAME,
         clock=outcome.clock,
         seconds=round(time.monotonic() - started, 3),
+        inputs=accounted.inputs,
+        record=accounted.record,
+        conditions=met,
+        makers=outcome.makers,
+        notes=outcome.notes,
     )
+
+
+def _lay(recipe: Recipe, conditions: Conditions, room: Room) -> None:
+    """Fill the room with what the recipe and the conditions put there."""
+    recipe.lay(room)
+    if conditions.files is not None:
+        shutil.copytree(conditions.files, room.sources / conditions.files.name)
+    if conditions.start is not None:
+        lay_clock(room.sources, conditions.start)
+
+
+def _relisted(room: Room, places: ExitStack) -> Room:
+    """The same room, its tree where directories list in another order."""
+    tree = places.enter_context(other_listing()) / "tree"
+    tree.mkdir(mode=0o755)
+    lay_reversed(room, tree)
+    if room.settings.kind != "host":
+        give(tree, room.uid)
+    return dataclasses.replace(room, tree=tree)
 
 
 def _make_empty(directory: Path) -> None:

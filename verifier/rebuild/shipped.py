@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING
 
 from verifier.errors import SourceError
 from verifier.rebuild.dpkg import extract_member
+from verifier.source import pypi
 from verifier.source.apt import Apt
-from verifier.source.cache import publish
+from verifier.source.cache import hold, publish, release, take_away
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from verifier.source.cache import Cache
     from verifier.spec import Artifact, DebianArchive, Locator, Spec
+
+DIGEST = "sha256"  # a file beside a cached package: what the signed index said of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def resolve(
     pairs: list[Pair] = []
     for number, artifact in enumerate(spec.artifacts):
         here = work / str(number)
-        pairs += _pairs(artifact, spec.debian, output_dir, here, cache, notify)
+        pairs += _pairs(artifact, spec, output_dir, here, cache, notify)
     return tuple(pairs)
 
 
@@ -69,21 +72,45 @@ def fetch_package(
     known = cache.under("packages", apt.key)
     pinned = locator.version is not None
     name = f"{locator.package}={locator.version}"
-    if pinned and (link := known / hashlib.sha256(name.encode()).hexdigest()).is_dir():
+    if pinned and hold(link := known / hashlib.sha256(name.encode()).hexdigest()):
         for file in link.glob("*.deb"):
-            return file
+            if _intact(file):
+                return file
+        _discard(link, cache, notify)
     with cache.scratch() as scratch:
         made = scratch / "package"
         made.mkdir(mode=0o755)
         deb = apt.fetch_binary(locator.package, locator.version, made)
         name = f"{deb.name}={deb.version}"
-        final = publish(made, known / hashlib.sha256(name.encode()).hexdigest())
+        (made / DIGEST).write_text(deb.sha256)
+        final = known / hashlib.sha256(name.encode()).hexdigest()
+        if hold(final) and not _intact(final / deb.file):
+            _discard(final, cache, notify)
+        publish(made, final)
     return final / deb.file
+
+
+def _intact(file: Path) -> bool:
+    """Whether a cached package is still what the signed index said when it was fetched."""
+    try:
+        with file.open("rb") as content:
+            found = hashlib.file_digest(content, "sha256").hexdigest()
+        return found == (file.parent / DIGEST).read_text()
+    except OSError:
+        return False
+
+
+def _discard(link: Path, cache: Cache, notify: Callable[[str], None]) -> None:
+    notify(f"the cached package in {link} is damaged; fetching it again")
+    release(link)
+    with cache.scratch() as scratch:
+        if not take_away(link, scratch / "damaged"):
+            raise SourceError(f"The cached package in {link} is damaged and in use; retry later.")
 
 
 def _pairs(
     artifact: Artifact,
-    debian: DebianArchive,
+    spec: Spec,
     output_dir: Path,
     work: Path,
     cache: Cache,
@@ -91,7 +118,9 @@ def _pairs(
 ) -> list[Pair]:
     shipped_at, rebuilt_at = artifact.shipped, artifact.rebuilt
     if shipped_at.package is not None:
-        shipped = [fetch_package(shipped_at, debian, cache, notify)]
+        shipped = [fetch_package(shipped_at, spec.debian, cache, notify)]
+    elif shipped_at.wheel is not None:
+        shipped = [pypi.fetch(shipped_at.wheel, shipped_at.sha256, spec.pypi, cache, notify)]
     else:
         assert shipped_at.path is not None
         shipped = _match(shipped_at.path, "shipped")

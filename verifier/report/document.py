@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
     from verifier.model import Member, Patch, Report
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character: no file of UTF-8 holds it
+_OPTIONAL = {"free", "group", "codec", "encoder"}  # of a patch, left out where empty
+
+
 def document(report: Report) -> dict[str, Any]:
     """The report as plain data. Patched bytes themselves are in the proof, not here."""
     data: dict[str, Any] = to_data(report)
-    data["tool_versions"] = tool_versions()
+    data["tool_versions"] = report.tool_versions or tool_versions()
     data["policy"] = report.policy.name
     data["policy_details"] = to_data(report.policy)
     data["members"] = [_member(member) for member in report.members]
@@ -39,7 +44,10 @@ def tool_versions() -> dict[str, str]:
 
 def text(report: Report) -> str:
     """The JSON report as it is written."""
-    return json.dumps(document(report), indent=1, ensure_ascii=False) + "\n"
+    shown = json.dumps(document(report), indent=1, ensure_ascii=False)
+    if not shown.isascii():
+        shown = _SURROGATE.sub(lambda found: rf"\\u{ord(found[0]):04x}", shown)
+    return shown.replace("##", "#\\u0023") + "\n"  # runners of CI obey `##[`
 
 
 def write(report: Report, path: Path) -> None:
@@ -50,8 +58,9 @@ def write(report: Report, path: Path) -> None:
 def _member(member: Member) -> dict[str, Any]:
     data: dict[str, Any] = to_data(member)
     data["patches"] = [_patch(patch) for patch in member.patches]
-    if not member.summary:
-        del data["summary"]
+    for name in ("summary", "within", "unsettled"):
+        if not data[name]:
+            del data[name]
     for difference in data["differences"]:
         for name in ("offset", "length"):
             if difference[name] is None:
@@ -66,4 +75,4 @@ def _patch(patch: Patch) -> dict[str, Any]:
     data: dict[str, Any] = to_data(patch)
     del data["data"]
     data["free_bytes"] = patch.free_bytes
-    return {key: value for key, value in data.items() if value not in ("", [])}
+    return {key: value for key, value in data.items() if value or key not in _OPTIONAL}

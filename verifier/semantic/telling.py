@@ -65,10 +65,11 @@ def ranked(differences: Iterable[Difference]) -> list[Difference]:
 def weight(difference: Difference) -> int:
     """Among imports, what starts programs, loads code or talks to the network comes first.
 
-    What the C runtime brings along comes last: it changes with every compiler.
+    What the C runtime brings along comes last: it changes with every compiler. Of what is told
+    with functions, places that the loader patches come last.
     """
     if not difference.kind.startswith(("import-", "needed-")):
-        return 0
+        return int(difference.kind.startswith("relocation-"))  # they move with each function
     library, _, name = difference.where.rpartition("!")
     if _URGENT.fullmatch(name):
         return 0
@@ -93,7 +94,10 @@ def rank(difference: Difference) -> int:
 def sentence(format_name: str, differences: Sequence[Difference]) -> str:
     """What differs, in one line, such as `1 import added: execve; 1 function changed: main.`."""
     groups: dict[tuple[int, str], list[Difference]] = {}
+    lines = any(item.kind.startswith("text-") for item in differences)
     for difference in differences:
+        if lines and difference.kind == "bytes":
+            continue  # the lines that hold them say more
         groups.setdefault((rank(difference), difference.kind), []).append(difference)
     ordered = [groups[key] for key in sorted(groups, key=lambda key: key[0])]
     clauses = [_clause(group) for group in ordered[:_CLAUSES]]

@@ -68,6 +68,7 @@ class Change(NamedTuple):
     `daily.ndb: Win.Trojan.Agent-1`. `weakening` is a class of the family
     (`signature-removed`), empty for a change that lets nothing new through.
     `path` is the file it belongs to; `offset` and `length` are in the shipped file.
+    `detail` are its fields as lines, rebuilt (-) before shipped (+).
     """
 
     kind: str
@@ -77,6 +78,7 @@ class Change(NamedTuple):
     path: str = ""
     offset: int | None = None
     length: int | None = None
+    detail: str = ""
 
 
 class Engine(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
+from verifier import limits
 from verifier.formats.base import text
 from verifier.sigdb.base import Change, Effect, Record
 
@@ -72,6 +73,7 @@ def changed(
         _fields(rebuilt, shipped),
         weakening(rebuilt, shipped),
         *_place(shipped),
+        detail=sides(rebuilt, shipped),
     )
 
 
@@ -151,6 +153,26 @@ def _fields(rebuilt: Record, shipped: Record) -> str:
             one, other = _apart(before.get(name, "none"), after.get(name, "none"))
             parts.append(f"{name}: source {_short(one)}, shipped {_short(other)}")
     return "; ".join(parts) or "The fields stand in another order."
+
+
+def sides(rebuilt: Record, shipped: Record) -> str:
+    """All fields as lines: alike ones once, others rebuilt (-) before shipped (+)."""
+    before, after = _values(rebuilt), _values(shipped)
+    lines: list[str] = []
+    for name in dict.fromkeys([*before, *after]):
+        one, other = before.get(name), after.get(name)
+        if one is not None and one == other:
+            lines.append(f"  {_line(name, one)}")
+            continue
+        lines += [f"- {_line(name, one)}"] if one is not None else []
+        lines += [f"+ {_line(name, other)}"] if other is not None else []
+    return "\n".join(lines)
+
+
+def _line(name: str, value: str) -> str:
+    return f"{text(name.encode('utf-8', 'surrogateescape'))}: " + text(
+        value.encode("utf-8", "surrogateescape"), limits.TEXT
+    )
 
 
 def _apart(one: str, other: str) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from verifier import limits, process
 from verifier.errors import SourceError
+from verifier.source.cache import hold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -83,7 +84,7 @@ class Apt:
         self._update()
         found = self._run(["apt-cache", "showsrc", "--only-source", package], check=False)
         versions = []
-        for stanza in _stanzas(found.decode(errors="replace")):
+        for stanza in stanzas(found.decode(errors="replace")):
             if stanza.get("Package") != package:
                 continue
             versions.append(stanza.get("Version", ""))
@@ -157,7 +158,7 @@ class Apt:
             asked[name, unquote(version), rest.removesuffix(".deb")] = file
         names = [f"{name}={version}" for name, version, _ in asked]
         shown = self._run(["apt-cache", "show", *names]).decode(errors="replace")
-        for stanza in _stanzas(shown):
+        for stanza in stanzas(shown):
             key = (stanza["Package"], stanza["Version"], stanza["Architecture"])
             if (file := asked.pop(key, "")) and (sha256 := stanza.get("SHA256", "")):
                 yield Deb(*key, sha256, file)
@@ -166,6 +167,7 @@ class Apt:
 
     def _update(self) -> None:
         """Fetch the indexes when they are missing or a day old."""
+        hold(self.directory)
         stamp = self.directory / "updated"
         with self.cache.lock(f"apt-{self.key}"):
             if stamp.exists() and time.time() - stamp.stat().st_mtime < LISTS_SECONDS:
@@ -248,7 +250,7 @@ def _check(path: Path, deb: Deb) -> None:
         raise SourceError(f"{path} is not the archive's {deb.file}: SHA-256 {found}; run again.")
 
 
-def _stanzas(text: str) -> Iterator[dict[str, str]]:
+def stanzas(text: str) -> Iterator[dict[str, str]]:
     """The paragraphs of a control file; continuation lines are joined by newlines."""
     for block in re.split(r"\n\s*\n", text):
         fields: dict[str, str] = {}

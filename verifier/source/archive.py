@@ -12,22 +12,28 @@ from typing import TYPE_CHECKING
 
 from verifier import limits
 from verifier.errors import SourceError
-from verifier.source.base import Source
-from verifier.source.cache import publish
+from verifier.source import signed
+from verifier.source.base import Pin, Source
+from verifier.source.cache import hold, publish, release, take_away
 from verifier.source.extract import extract
-from verifier.source.tree import scan
+from verifier.source.tree import content_swhid, scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from verifier.source.cache import Cache
-    from verifier.spec import ArchiveSource
+    from verifier.spec import ArchiveSource, Signature
 
 STALL_SECONDS = 60.0
 
 
-def obtain(spec: ArchiveSource, cache: Cache, notify: Callable[[str], None]) -> Source:
-    """Fetch or read the archive, check its digest, extract it into the cache.
+def obtain(
+    spec: ArchiveSource,
+    cache: Cache,
+    notify: Callable[[str], None],
+    signatures: Sequence[Signature] = (),
+) -> Source:
+    """Fetch or read the archive, check digest and signatures, extract it into the cache.
 
     A lone top-level directory is entered, as `tar xf; cd` would. Builds work
     on copies of the cached tree, and its content is checked on every use.
@@ -36,23 +42,51 @@ def obtain(spec: ArchiveSource, cache: Cache, notify: Callable[[str], None]) -> 
         SourceError: unreachable, another digest, or an archive that is broken or unsafe.
     """
     file = _fetch(spec, cache, notify)
+    pins = [Pin("sha256", spec.sha256, f"of the archive {_name(spec.location)}")]
+    pins += [_signed(each, file, spec, cache, notify) for each in signatures]
     final = cache.under("sources", "trees") / spec.sha256
-    if not final.is_dir():
+    if not hold(final):
         notify(f"extracting {spec.location}")
         with cache.scratch() as scratch:
             made = scratch / "entry"
             (made / "tree").mkdir(mode=0o755, parents=True)
             extract(file, made / "tree")
-            (made / "digest").write_text(scan(_top(made / "tree")).digest)
+            (made / "digest").write_text(scan(top(made / "tree")).digest)
             publish(made, final)
-    root = _top(final / "tree")
+    root = top(final / "tree")
     tree = scan(root)
     if tree.digest != (final / "digest").read_text():
         raise SourceError(f"The cached tree {final} was changed; remove it and retry.")
-    return Source(root, spec.kind, spec.location, spec.sha256, tree.swhid, tree.files)
+    return Source(
+        *(root, spec.kind, spec.location, spec.sha256, tree.swhid, tree.files),
+        swhids=(tree.swhid, content_swhid(file)),
+        pins=tuple(pins),
+        entries=tree.entries,
+    )
 
 
-def _top(tree: Path) -> Path:
+def _name(location: str) -> str:
+    return location.rstrip("/").rsplit("/", 1)[-1]
+
+
+def _signed(
+    asked: Signature, file: Path, spec: ArchiveSource, cache: Cache, notify: Callable[[str], None]
+) -> Pin:
+    """Fetch one detached signature, and judge it over the very file that is extracted."""
+    with cache.scratch() as scratch:
+        made = scratch / "signature"
+        if re.match("https?://", asked.location):
+            notify(f"fetching {asked.location}")
+            download(asked.location, made, signed.SIGNATURE_BYTES)
+        else:
+            _copy(Path(asked.location), made)
+        if made.stat().st_size > signed.SIGNATURE_BYTES:
+            raise SourceError(f"{asked.location} is larger than a signature may be.")
+        return signed.check(asked, made.read_bytes(), file, _name(spec.location))
+
+
+def top(tree: Path) -> Path:
+    """The lone directory of an extracted archive, else the place itself."""
     entries = list(tree.iterdir())
     lone = len(entries) == 1 and entries[0].is_dir() and not entries[0].is_symlink()
     return entries[0] if lone else tree
@@ -61,12 +95,14 @@ def _top(tree: Path) -> Path:
 def _fetch(spec: ArchiveSource, cache: Cache, notify: Callable[[str], None]) -> Path:
     """A copy of the archive in the cache, so that what was checked is what is extracted."""
     kept = cache.under("sources", "archives") / spec.sha256
-    if not kept.exists():
+    if hold(kept) and _digest(kept) != spec.sha256:
+        _discard(kept, cache, notify)
+    if not hold(kept):
         with cache.scratch() as scratch:
             made = scratch / "archive"
             if re.match("https?://", spec.location):
                 notify(f"fetching {spec.location}")
-                _download(spec.location, made)
+                download(spec.location, made)
             else:
                 _copy(Path(spec.location), made)
             _check(made, spec)
@@ -75,9 +111,22 @@ def _fetch(spec: ArchiveSource, cache: Cache, notify: Callable[[str], None]) -> 
     return kept
 
 
-def _check(path: Path, spec: ArchiveSource) -> None:
+def _discard(kept: Path, cache: Cache, notify: Callable[[str], None]) -> None:
+    """A damaged copy is fetched again; SourceError while another run uses it."""
+    notify(f"the cached copy {kept} is damaged; fetching it again")
+    release(kept)
+    with cache.scratch() as scratch:
+        if not take_away(kept, scratch / "damaged"):
+            raise SourceError(f"The cached copy {kept} is damaged and in use; retry later.")
+
+
+def _digest(path: Path) -> str:
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check(path: Path, spec: ArchiveSource) -> None:
+    found = _digest(path)
     if found != spec.sha256:
         raise SourceError(f"{spec.location} has SHA-256 {found}, but source.sha256 pins another.")
 
@@ -89,7 +138,8 @@ def _copy(path: Path, made: Path) -> None:
         raise SourceError(f"The source {path} cannot be read: {error.strerror}.") from error
 
 
-def _download(url: str, made: Path) -> None:
+def download(url: str, made: Path, most: int = limits.SOURCE_BYTES) -> None:
+    """Fetch an http(s) address into a file; SourceError says why it cannot be had."""
     # urllib follows redirects to http(s) and ftp only, never to local files.
     request = urllib.request.Request(url, headers={"User-Agent": "source-binary-verifier"})  # noqa: S310 - _fetch lets http(s) in only
     try:
@@ -100,8 +150,8 @@ def _download(url: str, made: Path) -> None:
             size = 0
             while chunk := answer.read(1 << 20):
                 size += len(chunk)
-                if size > limits.SOURCE_BYTES:
-                    raise SourceError(f"{url} is larger than {limits.SOURCE_BYTES} bytes.")
+                if size > most:
+                    raise SourceError(f"{url} is larger than {most} bytes.")
                 file.write(chunk)
     except (urllib.error.URLError, OSError) as error:
         reason = getattr(error, "reason", None) or error

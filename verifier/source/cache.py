@@ -1,12 +1,14 @@
 """The cache: a directory outside the tree, shared by runs that may happen at the same time.
 
 A thing is made in a scratch directory, then renamed into its place: what has its final name is
-whole. Locks are `flock`ed files, so a killed run leaves none behind.
+whole. Locks are `flock`s, so a killed run leaves none behind: on files of their own for what one
+run at a time may do, and on an entry itself, shared, by each run that uses it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAME = "source-binary-verifier"
+_held: dict[Path, int] = {}  # descriptors of the entries that this process uses, until its end
 
 
 def default_directory() -> Path:
@@ -80,22 +83,115 @@ class Cache:
     def scratch(self) -> Iterator[Path]:
         """A private directory on the cache's file system, removed afterwards if it still exists."""
         path = Path(tempfile.mkdtemp(dir=self.under("scratch")))
+        hold(path)
         try:
             yield path
         finally:
             remove(path)
+            release(path)
+
+
+def hold(path: Path) -> bool:
+    """Use an entry, so that no other run removes it before this process ends or releases it.
+
+    False where there is no such entry (any more): then it is to be made.
+    """
+    if path in _held and not _same(_held[path], path):
+        release(path)
+    if path in _held:
+        return True
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise SourceError(f"{path} of the cache cannot be read: {error.strerror}.") from error
+    _lock(descriptor, exclusive=False)
+    if not _same(descriptor, path):  # removed while this waited
+        os.close(descriptor)
+        return False
+    _held[path] = descriptor
+    with contextlib.suppress(OSError):  # another user's cache
+        os.utime(path)  # when it was last used
+    return True
+
+
+def release(path: Path) -> None:
+    """Use an entry no longer."""
+    if (descriptor := _held.pop(path, None)) is not None:
+        os.close(descriptor)
 
 
 def publish(made: Path, final: Path) -> Path:
-    """Rename `made` to `final`; when another run was first, keep its twin and drop ours."""
+    """Rename `made` to `final` and hold it; when another run was first, keep its twin."""
     final.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(made, os.O_RDONLY | os.O_CLOEXEC)
+    _lock(descriptor, exclusive=False)  # before others can see it
+    while True:
+        try:
+            made.rename(final)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR):
+                os.close(descriptor)
+                raise SourceError(f"{final} cannot be put in place: {error.strerror}.") from error
+            if hold(final):
+                os.close(descriptor)
+                remove(made)
+                return final
+        else:
+            release(final)
+            _held[final] = descriptor
+            return final
+
+
+def take_away(path: Path, into: Path) -> bool:
+    """Move an entry that no run uses to `into`, on the same file system; False if one does."""
     try:
-        made.rename(final)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
-        if not final.exists():
-            raise
-        remove(made)
-    return final
+        return False
+    try:
+        if not _lock(descriptor, exclusive=True) or not _same(descriptor, path):
+            return False
+        path.rename(into)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def in_use(path: Path) -> bool:
+    """Whether a run uses the entry at this moment."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        return not _lock(descriptor, exclusive=True)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, *, exclusive: bool) -> bool:
+    """Wait for a shared lock, or try for an exclusive one."""
+    try:
+        import fcntl  # noqa: PLC0415 - absent on Windows, where nothing is rebuilt
+    except ImportError:
+        return not exclusive
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if exclusive else fcntl.LOCK_SH)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _same(descriptor: int, path: Path) -> bool:
+    try:
+        there, held = path.lstat(), os.fstat(descriptor)
+    except OSError:
+        return False
+    return (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino)
 
 
 def remove(path: Path) -> None:
@@ -110,4 +206,7 @@ def remove(path: Path) -> None:
                 Path(name).chmod(0o700)
                 shutil.rmtree(name, ignore_errors=True)
 
+    if path.is_symlink() or path.is_file():
+        path.unlink(missing_ok=True)
+        return
     shutil.rmtree(path, onerror=retry)

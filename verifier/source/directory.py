@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from verifier.errors import SourceError
-from verifier.source.base import Source
+from verifier.source.base import Pin, Source
 from verifier.source.tree import scan
 
 if TYPE_CHECKING:
@@ -21,4 +21,9 @@ def obtain(spec: DirectorySource) -> Source:
     if not spec.path.is_dir():
         raise SourceError(f"The source {spec.path} is no directory; correct source.path.")
     tree = scan(spec.path)
-    return Source(spec.path, spec.kind, str(spec.path), tree.digest, tree.swhid, tree.files)
+    return Source(
+        *(spec.path, spec.kind, str(spec.path), tree.digest, tree.swhid, tree.files),
+        swhids=(tree.swhid,),
+        pins=(Pin("digest", tree.digest, "of the tree as it was read"),),
+        entries=tree.entries,
+    )

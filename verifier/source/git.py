@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, NamedTuple
 
 from verifier import limits, process
-from verifier.errors import SourceError
-from verifier.source.base import Source
-from verifier.source.cache import publish
+from verifier.errors import SourceError, ToolError
+from verifier.source import gitobject, signed
+from verifier.source.base import Pin, Source
+from verifier.source.cache import hold, publish
 from verifier.source.extract import extract
+from verifier.source.swhid import object_id, swhid
 from verifier.source.tree import scan
 
 if TYPE_CHECKING:
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from verifier.source.cache import Cache
-    from verifier.spec import GitSource
+    from verifier.spec import GitSource, Signature
 
 # Attributes can rewrite what a commit holds (line ends, $Id$, export-subst, filters); these
 # stand in the repository's info/attributes, which outrank the commit's own.
@@ -42,37 +45,123 @@ _SETTINGS = (
 )
 
 
-def obtain(spec: GitSource, cache: Cache, notify: Callable[[str], None]) -> Source:
+def obtain(
+    spec: GitSource,
+    cache: Cache,
+    notify: Callable[[str], None],
+    signatures: Sequence[Signature] = (),
+) -> Source:
     """Fetch the commit into a bare repository of the cache, and lay out its tree.
 
-    The tree on disk must have the id that git has for it: nothing was added, lost or changed.
+    Every step from the id to the files is computed again: the commit's bytes have its id, it
+    names a tree, and the files on disk have that tree's id. A signature is thus over what is built.
 
     Raises:
-        SourceError: unreachable, no such commit, or a tree with submodules.
+        SourceError: unreachable, no such commit or tag, submodules, or a signature that fails.
     """
-    name = hashlib.sha256(spec.location.encode()).hexdigest()[:32]
+    name = hashlib.sha256(f"{spec.location}\n{_algorithm(spec)}".encode()).hexdigest()[:32]
     repository = cache.under("git") / name
     final = cache.under("sources", "git") / spec.commit
     with cache.lock(f"git-{name}"):
         _fetch(spec, repository, notify)
-        tree_id = _git(repository, "rev-parse", f"{spec.commit}^{{tree}}").decode().strip()
-        if not final.is_dir():
+        commit = _object(repository, "commit", spec.commit, spec)
+        tag = _tag(spec, repository, notify) if spec.tag else b""
+        tree_id = commit.split(b"\n", 1)[0].removeprefix(b"tree ").decode("latin-1")
+        if not hold(final):
             _lay_out(spec, repository, cache, final)
-    tree = scan(final)
-    if len(tree_id) == 40 and tree.swhid != f"swh:1:dir:{tree_id}":
+    tree = scan(final, _algorithm(spec))
+    if tree.object_id != tree_id:
         raise SourceError(
             f"The tree of {spec.commit} in {final} is not git's {tree_id}; remove it and retry."
         )
-    description = f"{spec.location} at {spec.commit}"
-    swhid = f"swh:1:rev:{spec.commit}" if len(spec.commit) == 40 else tree.swhid
-    return Source(final, spec.kind, description, spec.commit, swhid, tree.files)
+    pins = [Pin("git-commit", spec.commit, "its files have the id of the tree that it names")]
+    swhids = [tree.swhid]
+    if _algorithm(spec) == "sha1":
+        swhids.insert(0, f"swh:1:rev:{spec.commit}")
+    if tag:
+        pins.append(Pin("git-tag", object_id("tag", tag, _algorithm(spec)), spec.tag))
+        if _algorithm(spec) == "sha1":
+            swhids.append(swhid("tag", tag))
+    pins += [_signed(each, spec, commit, tag, cache) for each in signatures]
+    described = f"{spec.location} at {f'{spec.tag}, ' if spec.tag else ''}{spec.commit}"
+    return Source(
+        *(final, spec.kind, described, spec.commit, swhids[0], tree.files),
+        swhids=tuple(swhids),
+        pins=tuple(pins),
+        entries=tree.entries,
+    )
+
+
+class Head(NamedTuple):
+    """What a checkout stands at; `algorithm` is that of its ids."""
+
+    commit: str
+    tree: str
+    algorithm: str
+
+
+def head(checkout: Path) -> Head | None:
+    """The commit that a checkout is at; None where it is none, or git is missing."""
+    place = checkout / ".git"
+    if not place.is_dir():
+        return None
+    try:
+        commit, tree = _git(place, "rev-parse", "HEAD", "HEAD^{tree}").decode().split()
+    except (SourceError, ToolError, ValueError):
+        return None
+    if not re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", commit):
+        return None
+    return Head(commit, tree, "sha256" if len(commit) == 64 else "sha1")
+
+
+def _algorithm(spec: GitSource) -> str:
+    return "sha256" if len(spec.commit) == 64 else "sha1"
+
+
+def _signed(asked: Signature, spec: GitSource, commit: bytes, tag: bytes, cache: Cache) -> Pin:
+    what = f"tag {spec.tag}" if asked.over == "tag" else f"commit {spec.commit}"
+    if asked.over == "tag":
+        parts = gitobject.signed_tag(tag, what)
+    else:
+        parts = gitobject.signed_commit(commit, _algorithm(spec), what)
+    with cache.scratch() as scratch:
+        (scratch / "payload").write_bytes(parts.payload)
+        return signed.check(asked, parts.signature, scratch / "payload", what)
+
+
+def _object(repository: Path, kind: str, name: str, spec: GitSource) -> bytes:
+    """An object's bytes, which must have the id by which they were asked for."""
+    raw = _git(repository, "cat-file", kind, name)
+    if object_id(kind, raw, _algorithm(spec)) != name:
+        raise SourceError(f"{spec.location} gives other bytes for {name} than have that id.")
+    return raw
+
+
+def _tag(spec: GitSource, repository: Path, notify: Callable[[str], None]) -> bytes:
+    """The tag object that `spec.tag` names there; it must itself name the tag and the commit."""
+    what = f"The tag {spec.tag} of {spec.location}"
+    ref = f"refs/verifier/tags/{spec.tag}"
+    notify(f"fetching the tag {spec.tag}")
+    wanted = ("fetch", "--quiet", "--no-tags", "--depth=1", "--", spec.location)
+    if not _try(repository, *wanted, f"+refs/tags/{spec.tag}:{ref}"):
+        raise SourceError(f"{what} cannot be fetched; check source.tag.")
+    name = _git(repository, "rev-parse", "--verify", "--end-of-options", ref).decode().strip()
+    if not _try(repository, "cat-file", "tag", name):
+        raise SourceError(f"{what} is a lightweight one, which says nothing; leave source.tag out.")
+    raw = _object(repository, "tag", name, spec)
+    told = gitobject.tag(raw, what)
+    if (told.target, told.kind) != (spec.commit, "commit"):
+        raise SourceError(f"{what} stands for {told.kind} {told.target}, not for {spec.commit}.")
+    if told.name != spec.tag:
+        raise SourceError(f"{what} calls itself {told.name!r}: it was made as another tag.")
+    return raw
 
 
 def _fetch(spec: GitSource, repository: Path, notify: Callable[[str], None]) -> None:
     if not repository.is_dir():
-        kind = "sha256" if len(spec.commit) == 64 else "sha1"
-        _git(None, "init", "--quiet", "--bare", "--template=", f"--object-format={kind}",
-             str(repository))  # fmt: skip
+        _git(None, "init", "--quiet", "--bare", "--template=",
+             f"--object-format={_algorithm(spec)}", str(repository))  # fmt: skip
+    hold(repository)
     (repository / "info").mkdir(exist_ok=True)
     (repository / "info" / "attributes").write_text(ATTRIBUTES)
     if _has(repository, spec.commit):

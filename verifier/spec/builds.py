@@ -6,8 +6,9 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from verifier.spec import clamav, model, ruleset, yara
+from verifier.spec import clamav, model, pypi, ruleset, tools, yara
 from verifier.spec.locator import Locator
+from verifier.spec.plans import SEARCH_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +48,7 @@ def _command(table: Table, packages: Packages) -> model.BuildPlan:
         steps=table.items("steps", step),
         outputs=table.strings("outputs"),
         environment=table.variables("environment"),
-        path=table.get("path", str, model.SEARCH_PATH),
+        path=table.get("path", str, SEARCH_PATH),
         source_date_epoch=table.optional("source_date_epoch", int),
         packages=packages,
     )
@@ -70,9 +71,16 @@ def _debian(table: Table, packages: Packages) -> model.BuildPlan:
 
 
 BUILDS: dict[str, Callable[[Table, Packages], model.BuildPlan]] = {
+    "autotools": tools.build,
+    "cargo": tools.build,
     "clamav-db": clamav.build,
+    "cmake": tools.build,
     "command": _command,
     "debian": _debian,
+    "go": tools.build,
+    "meson": tools.build,
+    "mingw": tools.build,
+    "pypi": pypi.build,
     "ruleset": ruleset.build,
     "yara": yara.build,
 }

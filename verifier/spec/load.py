@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier.errors import UsageError
-from verifier.spec import builds, databases, model
+from verifier.spec import builds, databases, model, pins, pypi
 from verifier.spec.locator import Locator
 from verifier.spec.table import Table
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _ROOT = re.compile(r"host-tools|debian:[a-z][a-z0-9-]*")
 _IMAGE = re.compile("sha256:[0-9a-f]{64}")
 _HOSTNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}")
+_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*(?:/[A-Za-z0-9][A-Za-z0-9._+-]*)*")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 
@@ -40,7 +41,7 @@ def load(path: Path) -> model.Spec:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not TOML: {error}.") from error
     top = Table(data, path)
-    source = _source(top.child("source", required=True))
+    source, pinned = _source(top.child("source", required=True))
     debian = _debian(top.child("debian"))
     build = _build(top.child("build", required=True))
     spec = model.Spec(
@@ -55,6 +56,10 @@ def load(path: Path) -> model.Spec:
         signers=tuple(_signer(table) for table in top.children("signers")),
         waivers=tuple(_waiver(table) for table in top.children("waivers")),
         databases=databases.read(top.children("databases")),
+        pypi=_pypi(top.child("pypi")),
+        records_inputs=_record(top.child("inputs")),
+        pins=pinned,
+        rebuilds=top.positive("rebuilds", 1) if top.has("rebuilds") else None,
     )
     top.finish()
     _check_together(spec, top)
@@ -78,6 +83,8 @@ def _check_together(spec: model.Spec, top: Table) -> None:
         raise top.error("sandbox.clock", "has no use: compiled rules hold no time")
     if sandbox.clock == "changelog" and build.recipe != "debian":
         raise top.error("sandbox.clock", "changelog needs the debian recipe; give a date")
+    if sandbox.clock == "epoch" and build.recipe in ("clamav-db", "ruleset"):
+        raise top.error("sandbox.clock", f"epoch has no use for {build.recipe}; give a date")
 
 
 def _at(table: Table, text: str) -> Path:
@@ -97,11 +104,12 @@ def _location(table: Table) -> str:
     return url
 
 
-def _source(table: Table) -> model.Source:
+def _source(table: Table) -> tuple[model.Source, model.Pins]:
     kind = table.choice("kind", tuple(_SOURCES))
     source = _SOURCES[kind](table)
+    pinned = pins.read(table, source, _at, _location)
     table.finish()
-    return source
+    return source, pinned
 
 
 def _directory_source(table: Table) -> model.Source:
@@ -116,7 +124,10 @@ def _git_source(table: Table) -> model.Source:
     commit = table.get("commit", str)
     if not re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", commit):
         raise table.error("commit", "must be a whole commit id; a branch or tag can move")
-    return model.GitSource(_location(table), commit)
+    tag = table.get("tag", str, "")
+    if tag and not _TAG.fullmatch(tag):
+        raise table.error("tag", f"is {tag!r}, which is no plain name of a tag such as v1.2")
+    return model.GitSource(_location(table), commit, tag=tag)
 
 
 def _debian_source(table: Table) -> model.Source:
@@ -133,6 +144,7 @@ _SOURCES: dict[str, Callable[[Table], model.Source]] = {
     "archive": _archive_source,
     "git": _git_source,
     "debian": _debian_source,
+    "pypi": pypi.source,
 }
 
 
@@ -152,6 +164,14 @@ def _debian(table: Table) -> model.DebianArchive:
             raise table.error(name, f"is {value!r}, which has a character that apt would misread")
     table.finish()
     return archive
+
+
+def _pypi(table: Table) -> model.PypiIndex:
+    index = table.get("index", str, model.PypiIndex().index).rstrip("/")
+    table.finish()
+    if not re.fullmatch(r"https?://[!-~]+", index):
+        raise table.error("index", f"is {index!r}, which does not start with https://")
+    return model.PypiIndex(index)
 
 
 def _build(table: Table) -> model.BuildPlan:
@@ -210,17 +230,18 @@ def _build_path(table: Table) -> str | None:
 
 def _clock(table: Table) -> str | dt.datetime | None:
     value = table.raw("clock")
-    if value is None or value == "changelog":
-        return None if value is None else "changelog"
+    if value is None or value in ("changelog", "epoch"):
+        return None if value is None else str(value)
     if isinstance(value, str):
         try:
             value = dt.datetime.fromisoformat(value)
         except ValueError:
-            raise table.error("clock", f'is {value!r}, neither "changelog" nor a date') from None
+            text = f'is {value!r}, neither "changelog" nor "epoch" nor a date'
+            raise table.error("clock", text) from None
     if type(value) is dt.date:
         value = dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
     if not isinstance(value, dt.datetime):
-        raise table.error("clock", f'must be "changelog" or a date, not {value!r}')
+        raise table.error("clock", f'must be "changelog", "epoch" or a date, not {value!r}')
     zone = value.tzinfo or dt.UTC
     return value.replace(tzinfo=zone).astimezone(dt.UTC)
 
@@ -248,10 +269,7 @@ def _artifact(table: Table) -> model.Artifact:
     rebuilt = artifact.rebuilt.path
     if rebuilt is None or Path(rebuilt).is_absolute() or ".." in Path(rebuilt).parts:
         raise table.error("rebuilt", "must be a path or glob inside the build's output")
-    shipped = artifact.shipped
-    if shipped.path is not None:
-        shipped = dataclasses.replace(shipped, path=str(_at(table, shipped.path)))
-    return dataclasses.replace(artifact, shipped=shipped)
+    return dataclasses.replace(artifact, shipped=artifact.shipped.below(table.file.parent))
 
 
 def _locator(table: Table, name: str) -> Locator:
@@ -260,7 +278,7 @@ def _locator(table: Table, name: str) -> Locator:
         if isinstance(value, str):
             return Locator.parse(value)
         inner = table.child(name, required=True)
-        names = ("path", "package", "version", "member")
+        names = ("path", "package", "version", "member", "wheel", "sha256")
         locator = Locator(**{key: inner.optional(key, str) for key in names})
     except ValueError as error:
         raise table.error(name, f"is wrong: {error}") from None
@@ -277,6 +295,12 @@ def _policy(table: Table) -> str | Path:
     if not path.is_file():
         raise table.error("name", f"is {name!r}, neither standard nor strict nor a file")
     return path
+
+
+def _record(table: Table) -> bool:
+    record = table.get("record", bool, default=True)
+    table.finish()
+    return record
 
 
 def _signer(table: Table) -> model.Signer:

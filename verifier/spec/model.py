@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from verifier import limits
+from verifier.spec.plans import SEARCH_PATH, PypiBuild, ToolBuild
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
     from verifier.model import Database
     from verifier.spec.locator import Locator
-
-SEARCH_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +35,15 @@ class ArchiveSource:
 
 @dataclass(frozen=True, slots=True)
 class GitSource:
-    """A commit (40 or 64 hexadecimal digits) of the repository at `location`, a path or URL."""
+    """A commit (40 or 64 hexadecimal digits) of the repository at `location`, a path or URL.
+
+    `tag` names an annotated tag that must stand for this commit; empty for none.
+    """
 
     location: str
     commit: str
     kind: str = "git"
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,50 @@ class DebianSource:
     kind: str = "debian"
 
 
-Source = DirectorySource | ArchiveSource | GitSource | DebianSource
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A signature that must hold over the source, by one of the keys in the files `keys`.
+
+    `over` is "archive", "tag", "commit", "dsc" or "upstream"; `location` is the path or URL of a
+    detached one, empty where the source itself holds it; `namespace` is that of SSH signatures.
+    """
+
+    over: str
+    keys: tuple[Path, ...]
+    location: str = ""
+    namespace: str = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """What the source must be beside its own pin: SWHIDs, signatures, a record of its audit.
+
+    `record_keys` are files of public keys, one of which must have signed the record.
+    """
+
+    swhids: tuple[str, ...] = ()
+    signatures: tuple[Signature, ...] = ()
+    record: Path | None = None
+    record_keys: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PypiSource:
+    """An sdist of the Python package index: its file's name, pinned by SHA-256."""
+
+    file: str
+    sha256: str
+    kind: str = "pypi"
+
+
+Source = DirectorySource | ArchiveSource | GitSource | DebianSource | PypiSource
+
+
+@dataclass(frozen=True, slots=True)
+class PypiIndex:
+    """Where sdists, wheels and build requirements of Python come from (PEP 691)."""
+
+    index: str = "https://pypi.org/simple"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +210,9 @@ class RulesetBuild:
     recipe: str = "ruleset"
 
 
-BuildPlan = CommandBuild | DebianBuild | ClamavBuild | YaraBuild | RulesetBuild
+BuildPlan = (
+    CommandBuild | DebianBuild | ClamavBuild | YaraBuild | RulesetBuild | PypiBuild | ToolBuild
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +227,32 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Conditions:
+    """What no specification sets: `diagnose` holds these still, or varies one of them.
+
+    `wrap` stands before each step's command (setarch, taskset). `files` are laid beside the
+    sources, `environment` may name them by "{sources}". `reversed_listing` puts the tree where
+    directories list their entries in another order. `start` is the time at which the first step
+    begins, written as an offset into the file `clock` among the sources' conditions. `probe` asks
+    what a step really meets.
+    """
+
+    wrap: tuple[str, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    files: Path | None = None
+    reversed_listing: bool = False
+    start: dt.datetime | None = None
+    probe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Sandbox:
     """The place where steps run.
 
     `root` is "host-tools" or "debian:SUITE"; `image` pins the OCI image that podman makes of it,
     "sha256:" and the digest of its manifest. `build_path` None leaves it to the recipe.
-    `clock` is None for the real one, "changelog", or an aware date-time.
+    `clock` is None for the real one, "changelog", "epoch" (SOURCE_DATE_EPOCH), or an aware
+    date-time. `conditions` are what `diagnose` holds or varies.
     """
 
     kind: str = "bubblewrap"
@@ -200,6 +268,7 @@ class Sandbox:
     processors: int = 1
     clock: str | dt.datetime | None = None
     limits: Limits = field(default_factory=Limits)
+    conditions: Conditions = field(default_factory=Conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +310,10 @@ class Waiver:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """One audit. `policy` is "standard", "strict", or the path of a policy file."""
+    """One audit. `policy` is "standard", "strict", or the path of a policy file.
+
+    `rebuilds` is how many builds in all; None builds twice where the first is not identical.
+    """
 
     path: Path
     sha256: str
@@ -254,3 +326,7 @@ class Spec:
     signers: tuple[Signer, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     databases: tuple[Database, ...] = ()
+    records_inputs: bool = True  # of the build
+    pins: Pins = field(default_factory=Pins)
+    rebuilds: int | None = None
+    pypi: PypiIndex = PypiIndex()

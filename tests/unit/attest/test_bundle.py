@@ -113,7 +113,7 @@ def test_no_byte_of_it_may_change(good: material.Run, tmp_path: Path) -> None:
 
 def _other_report(data: dict[str, bytes]) -> None:
     report = json.loads(data["report.json"])
-    report["summary"] = "Trust me."
+    report["summary"] = "Equivalent: Trust me."
     data["report.json"] = json.dumps(report).encode()
 
 

@@ -81,7 +81,8 @@ def test_a_negative_statement_is_told_apart(bad: material.Run, tmp_path: Path) -
 
 def test_an_inconclusive_statement_attests_nothing(bad: material.Run, tmp_path: Path) -> None:
     report = json.loads(bad.report.read_text("utf-8"))
-    report |= {"verdict": "inconclusive", "members": [], "artifacts": []}
+    report |= {"verdict": "inconclusive", "members": [], "artifacts": [], "free_bytes": 0}
+    report["summary"] = "Inconclusive: It failed."
     report["problems"] = [{"kind": "build-failed", "where": "build", "summary": "It failed."}]
     path = tmp_path / "report.json"
     path.write_text(json.dumps(report), "utf-8")

@@ -7,55 +7,16 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.unit.attest import material
+from tests.unit.attest import logs, material
 from tests.unit.attest.cli import ROOT
-from verifier.attest import audit, entries, journal, merkle, note, tlog, witness
-from verifier.attest.refusal import MismatchError, NotAttestedError
+from verifier.attest import audit, entries, journal, merkle, note, tlog
+from verifier.attest.refusal import MismatchError
 from verifier.errors import LimitError, ParseError, UsageError, VerifierError
-
-PRIVATE = material.private("ed25519", 7)
-LOG = note.key_of(PRIVATE, "example.org/audits", note.ED25519)
-SIGNER = journal.Signer(PRIVATE, LOG)
-BOB = material.private("ed25519", 8)
-BOB_KEY = note.key_of(BOB, "bob.example", note.COSIGNATURE)
-
-
-def _entry(number: int) -> bytes:
-    return entries.of_file(f"file-{number}", b"%d" % number, material.NOW)[0]
-
-
-def _append(path: Path, *numbers: int) -> note.Checkpoint:
-    with journal.opened(path, write=True) as found:
-        return found.append([_entry(number) for number in numbers], SIGNER)
-
-
-def _check(path: Path, *known: note.Checkpoint) -> audit.Sound:
-    with journal.opened(path) as found:
-        return audit.journal(found, LOG, (), [str(each.note).encode() for each in known])
-
-
-def _growth(path: Path, old: int) -> bytes:
-    with journal.opened(path) as found:
-        last = found.latest()
-        hashes = tuple(merkle.consistency(old, last.size, found.node))
-        return str(tlog.Growth(old, hashes, str(last.note).encode())).encode()
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    """Ten entries in seven appends."""
-    path = tmp_path / "audits.journal"
-    journal.create(path, SIGNER)
-    for numbers in ((0,), (1, 2), (3,), (4, 5, 6), (7,), (8,), (9,)):
-        _append(path, *numbers)
-    return path
 
 
 def _tamper(path: Path, *statements: str) -> None:
@@ -71,10 +32,10 @@ def _tamper(path: Path, *statements: str) -> None:
 
 
 def test_what_was_appended_is_there_and_holds(log: Path) -> None:
-    sound = _check(log)
+    sound = logs.check(log)
     assert (sound.last.size, sound.checkpoints) == (10, 8)
     with journal.opened(log) as found:
-        assert [data for _, data in found.entries()] == [_entry(number) for number in range(10)]
+        assert [data for _, data in found.entries()] == [logs.entry(number) for number in range(10)]
         assert sound.last.root == merkle.root(10, found.node)
 
 
@@ -98,7 +59,14 @@ def test_entries_tell_of_runs_sources_waivers_and_attestations(
 
 
 @pytest.mark.parametrize(
-    "odd", [b"", b"{}", b'{"kind":"run"}', _entry(1) + b" ", _entry(1).replace(b"file", b"else", 1)]
+    "odd",
+    [
+        b"",
+        b"{}",
+        b'{"kind":"run"}',
+        logs.entry(1) + b" ",
+        logs.entry(1).replace(b"file", b"else", 1),
+    ],
 )
 def test_odd_entries_are_refused(odd: bytes) -> None:
     with pytest.raises(ParseError):
@@ -107,17 +75,17 @@ def test_odd_entries_are_refused(odd: bytes) -> None:
 
 def test_two_hundred_kills_lose_and_tear_nothing(tmp_path: Path) -> None:
     path = tmp_path / "audits.journal"
-    journal.create(path, SIGNER)
-    raw = PRIVATE.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()).hex()
+    journal.create(path, logs.SIGNER)
+    raw = logs.PRIVATE.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()).hex()
     command = [sys.executable, "-m", "tests.unit.attest.killed", str(path), "1", raw, "200"]
     around = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, env=around, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     durable, early = map(int, done.stdout.split())
-    sound = _check(path)
+    sound = logs.check(path)
     assert sound.last.size >= durable > 20
     assert early < 200
-    assert _append(path, 1).size == sound.last.size + 1
+    assert logs.append(path, 1).size == sound.last.size + 1
 
 
 WRITER = """
@@ -136,18 +104,18 @@ for number in range(25):
 
 def test_several_writers_mix_nothing_up(tmp_path: Path) -> None:
     path = tmp_path / "audits.journal"
-    journal.create(path, SIGNER)
-    raw = PRIVATE.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()).hex()
+    journal.create(path, logs.SIGNER)
+    raw = logs.PRIVATE.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()).hex()
     around = {**os.environ, "PYTHONPATH": str(ROOT)}
     running = [
         subprocess.Popen([sys.executable, "-c", WRITER, str(path), raw, name], env=around)
         for name in "abc"
     ]
     while any(each.poll() is None for each in running):
-        _check(path)  # readers see a sound journal at any moment
+        logs.check(path)  # readers see a sound journal at any moment
         time.sleep(0.05)
     assert [each.returncode for each in running] == [0, 0, 0]
-    assert _check(path).last.size == 75
+    assert logs.check(path).last.size == 75
     with journal.opened(path) as found:
         names = [entries.read(data, "it")["name"] for _, data in found.entries()]
     for writer in "abc":
@@ -194,13 +162,13 @@ def test_tampering_is_found_and_located(log: Path, name: str) -> None:
     statement, reason = TAMPERS[name]
     _tamper(log, statement)
     with pytest.raises(MismatchError, match=reason):
-        _check(log)
+        logs.check(log)
 
 
 def _forge(path: Path, number: int) -> None:
     """Another entry at `number`, with all stored hashes made to fit it."""
     with journal.opened(path) as found:
-        data = [_entry(99) if index == number else each for index, each in found.entries()]
+        data = [logs.entry(99) if index == number else each for index, each in found.entries()]
     tree = audit.Tree()
     for each in data:
         tree.add(each)
@@ -216,64 +184,64 @@ def test_a_forgery_with_fitting_hashes_is_located_by_checkpoints(
 ) -> None:
     _forge(log, number)
     with pytest.raises(MismatchError, match=f"entries {place} are not what was signed"):
-        _check(log)
+        logs.check(log)
 
 
 def test_nothing_is_appended_to_what_was_tampered_with(log: Path) -> None:
     _tamper(log, "DELETE FROM entries WHERE id > 7")
     with pytest.raises(MismatchError, match="not what its last checkpoint says"):
-        _append(log, 1)
+        logs.append(log, 1)
 
 
 def test_a_journal_that_was_set_back_is_not_appended_to(log: Path) -> None:
     kept = log.read_bytes()
-    _append(log, 10)
+    logs.append(log, 10)
     log.write_bytes(kept)  # yesterday's copy, whole and sound in itself
-    _check(log)
+    logs.check(log)
     with pytest.raises(MismatchError, match="was set back"):
-        _append(log, 11)
+        logs.append(log, 11)
 
 
 def test_a_truncated_journal_is_found_by_a_checkpoint_kept_elsewhere(log: Path) -> None:
     kept = log.read_bytes()
-    late = _append(log, 10)
+    late = logs.append(log, 10)
     log.write_bytes(kept)
     with pytest.raises(MismatchError, match="others have seen 11 entries"):
-        _check(log, late)
+        logs.check(log, late)
 
 
 def test_a_split_view_is_found_by_a_checkpoint_kept_elsewhere(log: Path) -> None:
     """One log shows two auditors two histories, both well signed."""
     other = log.with_name("other.journal")
     shutil.copy(log, other)
-    mine, theirs = _append(log, 10), _append(other, 11)
+    mine, theirs = logs.append(log, 10), logs.append(other, 11)
     assert mine.size == theirs.size
-    _check(log, mine)
+    logs.check(log, mine)
     with pytest.raises(MismatchError, match="split view: others have seen 11 entries"):
-        _check(log, theirs)
-    growth = _growth(other, mine.size)
+        logs.check(log, theirs)
+    growth = logs.growth(other, mine.size)
     with pytest.raises(MismatchError, match="Split view: the log signed two roots"):
-        tlog.grows(tlog.growth(growth, "it"), mine, LOG, (), "it")
+        tlog.grows(tlog.growth(growth, "it"), mine, logs.LOG, (), "it")
 
 
 def test_another_key_cannot_go_on_with_a_journal(log: Path) -> None:
-    other = journal.Signer(BOB, note.key_of(BOB, LOG.name, note.ED25519))
+    other = journal.Signer(logs.BOB, note.key_of(logs.BOB, logs.LOG.name, note.ED25519))
     with journal.opened(log, write=True) as found, pytest.raises(UsageError, match="another key"):
-        found.append([_entry(1)], other)
+        found.append([logs.entry(1)], other)
     with journal.opened(log) as found, pytest.raises(MismatchError, match="another key"):
         audit.journal(found, other.key, (), ())
 
 
 def test_wrong_use(log: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there already"):
-        journal.create(log, SIGNER)
+        journal.create(log, logs.SIGNER)
     with pytest.raises(UsageError, match="nothing to append"):
-        _append(log)
+        logs.append(log)
     with pytest.raises(UsageError, match="no journal"), journal.opened(tmp_path / "none"):
         pass
     with journal.opened(log, write=True) as found, pytest.raises(LimitError):
-        found.append([bytes((64 << 20) + 1)], SIGNER)
-    assert _check(log).last.size == 10
+        found.append([bytes((64 << 20) + 1)], logs.SIGNER)
+    assert logs.check(log).last.size == 10
 
 
 def test_signatures_are_added_to_checkpoints_that_are_there(log: Path) -> None:
@@ -283,7 +251,7 @@ def test_signatures_are_added_to_checkpoints_that_are_there(log: Path) -> None:
         many = [note.Line(f"w{number}", b"abcd", b"x") for number in range(70)]
         with pytest.raises(LimitError):
             found.add_signatures(3, many)
-    _check(log)
+    logs.check(log)
 
 
 def test_what_killed_writers_left_is_swept_away(log: Path) -> None:
@@ -294,7 +262,7 @@ def test_what_killed_writers_left_is_swept_away(log: Path) -> None:
     for path in (old, new):
         path.touch()
     os.utime(old, (1, 1))
-    _append(log, 10)
+    logs.append(log, 10)
     assert (old.exists(), new.exists()) == (False, True)
 
 
@@ -304,163 +272,13 @@ def test_odd_files_are_no_journals(tmp_path: Path, log: Path) -> None:
     for data in (b"", b"text", good[:100], good[:4096], b"SQLite format 3\0" + bytes(200)):
         path.write_bytes(data)
         with pytest.raises(VerifierError), journal.opened(path) as found:
-            audit.journal(found, LOG, (), ())
+            audit.journal(found, logs.LOG, (), ())
     for at in range(0, len(good), 401):
         odd = bytearray(good)
         odd[at] ^= 0xFF
         path.write_bytes(odd)
         try:
             with journal.opened(path) as found:
-                audit.journal(found, LOG, (), ())
+                audit.journal(found, logs.LOG, (), ())
         except VerifierError:
             continue
-
-
-def test_inclusion_proofs_of_all_entries(log: Path) -> None:
-    with journal.opened(log) as found:
-        last = found.latest()
-        signed = str(last.note).encode()
-        for at in range(10):
-            hashes = tuple(merkle.inclusion(at, 10, found.node))
-            text = str(tlog.Inclusion(at, found.entry(at), hashes, signed)).encode()
-            assert tlog.is_inclusion(text)
-            read = tlog.inclusion(text, "it")
-            assert str(read).encode() == text
-            assert tlog.included(read, LOG, (), "it") == last
-            for odd in (
-                read._replace(at=(at + 1) % 10),
-                read._replace(entry=_entry(99)),
-                read._replace(hashes=read.hashes[::-1]),
-                read._replace(hashes=read.hashes[:-1]),
-            ):
-                with pytest.raises(MismatchError, match="does not show"):
-                    tlog.included(odd, LOG, (), "it")
-
-
-ODD_PROOFS: list[Callable[[str], str]] = [
-    lambda text: text.replace("old 3", "old 03"),
-    lambda text: text.replace("old 3", "old \uff13"),
-    lambda text: text.replace("old 3", "new 3"),
-    lambda text: text.replace("\n\n", "\n"),
-    lambda text: "old 3\n" + "AAAA\n" + text[6:],
-    lambda text: "old 3\n" + ("A" * 43 + "=\n") * 70 + text[6:],
-    lambda text: text[:0],
-]
-
-
-@pytest.mark.parametrize("change", ODD_PROOFS)
-def test_odd_proofs_are_refused(log: Path, change: Callable[[str], str]) -> None:
-    text = _growth(log, 3).decode()
-    tlog.growth(text.encode(), "it")
-    with pytest.raises(ParseError):
-        tlog.growth(change(text).encode(), "it")
-
-
-def _ask(request: bytes, state: Path) -> note.Line:
-    text = witness.cosign(request, LOG, state, BOB, BOB_KEY, material.NOW)
-    return note.line(text[:-1], "it")
-
-
-def test_a_witness_follows_a_log_and_signs_one_history(log: Path, tmp_path: Path) -> None:
-    state = tmp_path / "bob.seen"
-    line = _ask(_growth(log, 0), state)
-    with journal.opened(log, write=True) as found:
-        signed = found.add_signatures(10, [line])
-    data = str(signed.note).encode()
-    assert note.opened(data, LOG, [BOB_KEY], "it").witnesses[0][0] == "bob.example"
-    assert _ask(_growth(log, 10), state)  # the same again: an empty proof
-    request = _growth(log, 10)
-    _append(log, 10, 11)
-    with pytest.raises(ParseError, match="starts at 3"):
-        _ask(_growth(log, 3), state)
-    _ask(_growth(log, 10), state)
-    with pytest.raises(ParseError, match="starts at 10"):
-        _ask(request, state)  # replayed
-    back = tlog.growth(request, "it")._replace(old=12)
-    with pytest.raises(MismatchError, match="an old one was replayed"):
-        _ask(str(back).encode(), state)
-
-
-def test_a_witness_refuses_a_fork_and_stays_where_it_was(log: Path, tmp_path: Path) -> None:
-    state = tmp_path / "bob.seen"
-    other = log.with_name("other.journal")
-    shutil.copy(log, other)
-    _append(log, 10)
-    _append(other, 11, 12)
-    _ask(_growth(log, 0), state)
-    with pytest.raises(MismatchError, match="history was rewritten"):
-        _ask(_growth(other, 11), state)
-    honest = tlog.growth(_growth(other, 11), "it")
-    forged = honest._replace(hashes=(*honest.hashes, bytes(32)))
-    with pytest.raises(MismatchError):
-        _ask(str(forged).encode(), state)
-    _append(log, 13)
-    assert _ask(_growth(log, 11), state)
-
-
-def test_a_witness_asks_for_the_logs_own_signature(log: Path, tmp_path: Path) -> None:
-    request = tlog.growth(_growth(log, 0), "it")
-    bare = note.parse(request.signed, "it")
-    unsigned = str(bare._replace(lines=(bare.lines[0]._replace(id=b"none"),))).encode()
-    with pytest.raises(NotAttestedError, match="not signed by the log"):
-        _ask(str(request._replace(signed=unsigned)).encode(), tmp_path / "bob.seen")
-    (tmp_path / "odd").write_bytes(b"no database, but long enough to be looked at" * 9)
-    with pytest.raises(ParseError, match="record of a witness"):
-        _ask(_growth(log, 0), tmp_path / "odd")
-
-
-def _exported(log: Path, folder: Path) -> Path:
-    with journal.opened(log) as found:
-        audit.write(found, folder)
-        with pytest.raises(UsageError, match="cannot be written"):
-            audit.write(found, folder)
-    return folder
-
-
-def _edit(change: Callable[[list[Any]], list[Any]], name: str) -> Callable[[Path], None]:
-    def edit(folder: Path) -> None:
-        lines = (folder / name).read_bytes().split(b"\n")[:-1]
-        (folder / name).write_bytes(b"".join(each + b"\n" for each in change(lines)))
-
-    return edit
-
-
-EXPORT_TAMPERS: dict[str, tuple[Callable[[Path], None], str]] = {
-    "cut": (_edit(lambda lines: lines[:-2], "entries.jsonl"), "it was cut"),
-    "swap": (
-        _edit(lambda lines: [*lines[:4], lines[5], lines[4], *lines[6:]], "entries.jsonl"),
-        "entries 4 to 6 are not what was signed",
-    ),
-    "more": (_edit(lambda lines: [*lines, lines[0]], "entries.jsonl"), "behind its last"),
-    "altered": (
-        _edit(lambda lines: [lines[1], *lines[1:]], "entries.jsonl"),
-        "entries 0 to 0 are not",
-    ),
-    "space": (
-        _edit(lambda lines: [lines[0] + b" ", *lines[1:]], "entries.jsonl"),
-        "entry 0 is not canonical",
-    ),
-    "order": (
-        _edit(lambda lines: [*lines[:-2], lines[-1], lines[-2]], "checkpoints.jsonl"),
-        "out of order",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", EXPORT_TAMPERS)
-def test_exports_hold_and_tampered_ones_do_not(log: Path, tmp_path: Path, name: str) -> None:
-    folder = _exported(log, tmp_path / "export")
-    assert audit.export(folder, LOG, (), ()).last.size == 10
-    change, reason = EXPORT_TAMPERS[name]
-    change(folder)
-    with pytest.raises(MismatchError, match=reason):
-        audit.export(folder, LOG, (), ())
-
-
-def test_what_is_no_export_is_refused(log: Path, tmp_path: Path) -> None:
-    with pytest.raises(ParseError, match="no exported journal"):
-        audit.export(tmp_path, LOG, (), ())
-    folder = _exported(log, tmp_path / "export")
-    (folder / "checkpoints.jsonl").write_text("", "utf-8")
-    with pytest.raises(NotAttestedError, match="No checkpoint"):
-        audit.export(folder, LOG, (), ())

@@ -7,7 +7,8 @@ import pytest
 
 from tests.cases import image
 from tests.unit.attest import material
-from verifier.attest import bundle, evidence, make, replay, shape
+from verifier import shape
+from verifier.attest import bundle, evidence, make, replay
 from verifier.attest.refusal import MismatchError
 from verifier.model import Strength, Verdict
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.attest import material
-from verifier.attest import make, shape
+from verifier import shape
+from verifier.attest import make
 from verifier.errors import ParseError
 
 NAMES = sorted(path.stem for path in shape.SCHEMAS.glob("*.json"))

@@ -153,3 +153,10 @@ def test_another_stream_of_a_member_only_one_file_has_is_no_patch() -> None:
         (item.kind, item.where) == ("member-added", "new") or "new" in item.where
         for item in found.differences
     )
+
+
+def test_an_entry_of_a_zip_directory_is_not_told_beside_its_member() -> None:
+    more, less = make.zipped(d=b"more"), make.zipped()
+    found = [item.kind for item in compare_bytes(more, less).members[0].differences]
+    assert "member-added" in found
+    assert "central-added" not in found

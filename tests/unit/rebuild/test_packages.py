@@ -11,7 +11,7 @@ from verifier.rebuild.dpkg import extract_member, installed
 from verifier.rebuild.outputs import collect
 from verifier.rebuild.shipped import resolve
 from verifier.source import Cache
-from verifier.source.apt import _cause, _stanzas
+from verifier.source.apt import _cause, stanzas
 from verifier.spec import Spec, load
 
 needs_dpkg = pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="dpkg-deb is missing")
@@ -118,4 +118,4 @@ def test_what_apt_says_becomes_one_sentence() -> None:
     )
     sentence = _cause(["apt-get", "source"], said)
     assert sentence.startswith("The archive no longer has x_1+1.dsc (404 for http://m/p/x_1")
-    assert list(_stanzas("A: 1\nB: x\n  y\n\nA: 2\n")) == [{"A": "1", "B": "x\ny"}, {"A": "2"}]
+    assert list(stanzas("A: 1\nB: x\n  y\n\nA: 2\n")) == [{"A": "1", "B": "x\ny"}, {"A": "2"}]

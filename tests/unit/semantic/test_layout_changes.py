@@ -18,7 +18,7 @@ from verifier.semantic.layout.remembering import Remembering
 from verifier.semantic.layout.x86 import decode
 
 if TYPE_CHECKING:
-    from verifier.semantic.layout.stretches import Extent
+    from verifier.semantic.layout.extent import Extent
 
 NAMES = [
     name

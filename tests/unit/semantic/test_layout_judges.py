@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from verifier.semantic.layout.assembled import Assembled
-    from verifier.semantic.layout.stretches import Extent
+    from verifier.semantic.layout.extent import Extent
 
 
 class Case(NamedTuple):

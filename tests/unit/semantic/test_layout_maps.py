@@ -15,8 +15,8 @@ from verifier.errors import ParseError
 from verifier.semantic.layout import encode, proof
 from verifier.semantic.layout.assembled import assemble
 from verifier.semantic.layout.explain import LOADERS, explain
+from verifier.semantic.layout.extent import Extent
 from verifier.semantic.layout.match import Match
-from verifier.semantic.layout.stretches import Extent
 from verifier.semantic.layout.x86 import decode
 
 if TYPE_CHECKING:

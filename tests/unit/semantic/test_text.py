@@ -132,3 +132,13 @@ def test_the_sentence() -> None:
     )
     assert telling.sentence("elf", [_one("bytes")]).endswith("; no new imports.")
     assert telling.sentence("raw", []) == ""
+
+
+def test_lines_are_told_instead_of_the_bytes_that_they_are_made_of() -> None:
+    found = [_one("text-changed", "line 3"), _one("bytes", "bytes+0x9")]
+    assert telling.sentence("raw", found) == "1 stretch of text changed: line 3 (It differs)."
+
+
+def test_a_relocation_comes_after_the_functions_that_moved_it() -> None:
+    found = [_one("relocation-added"), _one("function-changed")]
+    assert telling.ranked(found) == found[::-1]

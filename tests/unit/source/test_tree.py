@@ -1,13 +1,15 @@
 """SWHIDs are git's ids."""
 
+import importlib.metadata
 import os
 import subprocess
 from pathlib import Path
 
 import pytest
+from swh.model.from_disk import Directory
 
 from verifier.errors import SourceError
-from verifier.source.tree import content_swhid, scan
+from verifier.source.tree import DEPTH, content_swhid, scan
 
 
 def git(where: Path, *arguments: str) -> str:
@@ -59,3 +61,55 @@ def test_a_pipe_is_refused(tree: Path) -> None:
     os.mkfifo(tree / "a" / "pipe")
     with pytest.raises(SourceError, match="is no file, link or directory"):
         scan(tree)
+
+
+def test_a_published_swhid() -> None:
+    """The one that the SWHID specification explains: the text of the GPL, version 3."""
+    text = importlib.metadata.distribution("swh.model").locate_file(
+        f"swh_model-{importlib.metadata.version('swh.model')}.dist-info/licenses/LICENSE"
+    )
+    assert content_swhid(Path(str(text))) == "swh:1:cnt:94a9ed024d3859793618152ea559a168bbcbb5e2"
+
+
+def test_software_heritages_own_model_agrees(tree: Path) -> None:
+    (tree / "void" / "inner").mkdir(parents=True)
+    (tree / "all").write_text("x")
+    (tree / "all").chmod(0o711)
+    found = scan(tree)
+    model = Directory.from_disk(path=os.fsencode(tree), max_content_length=None)
+    assert found.swhid == str(model.swhid())
+    for entry in found.entries:
+        assert entry.swhid == str(model[os.fsencode(entry.path)].swhid()), entry
+
+
+def test_who_may_execute_is_what_git_makes_of_it(tree: Path) -> None:
+    """Software Heritage's own tool calls a file executable that its group alone may execute."""
+    (tree / "group").write_text("x")
+    (tree / "group").chmod(0o674)
+    found = scan(tree)
+    git(tree, "init", "--quiet")
+    git(tree, "add", "--all")
+    assert found.swhid == f"swh:1:dir:{git(tree, 'write-tree')}"
+
+
+def test_what_a_swhid_cannot_see(tree: Path) -> None:
+    before = scan(tree)
+    (tree / "a-b").chmod(0o600)
+    (tree / "a").chmod(0o700)
+    after = scan(tree)
+    assert (after.swhid, after.digest) == (before.swhid, before.digest)
+    assert after.entries != before.entries
+
+
+def test_too_deep_is_refused(tmp_path: Path) -> None:
+    here = tmp_path / "top"
+    here.mkdir()
+    place = os.open(here, os.O_RDONLY)
+    for _ in range(DEPTH + 2):
+        os.mkdir("d", dir_fd=place)
+        inner = os.open("d", os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = inner
+    os.close(place)
+    with pytest.raises(SourceError, match="deeper than"):
+        scan(here)

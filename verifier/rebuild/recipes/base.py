@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from verifier import spec
-    from verifier.rebuild.model import StepRecord
+    from verifier.account import Maker
+    from verifier.rebuild.model import Package, StepRecord
     from verifier.rebuild.sandbox.base import Room, Sandbox
     from verifier.source.base import Source
     from verifier.source.cache import Cache
@@ -37,17 +38,26 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the steps did. `outputs` are globs relative to the tree."""
+    """What the steps did. `outputs` are globs relative to the tree.
+
+    `packages` were pinned beside those of the root; `makers` are tools that the shipped file
+    names, and those used; `notes` are sentences for the report.
+    """
 
     steps: tuple[StepRecord, ...]
     variables: dict[str, str]
     outputs: tuple[str, ...]
     clock: str | None = None
+    packages: tuple[Package, ...] = ()
+    makers: tuple[Maker, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Recipe(abc.ABC):
     """One recipe at work on one job."""
 
+    # Files among the read-only sources that the recipe writes itself: inputs of no one else.
+    own: frozenset[str] = frozenset()
     build_path: str  # where the tree lies in the sandbox unless the specification says
 
     def __init__(self, job: Job) -> None:
@@ -83,6 +93,33 @@ class Recipe(abc.ABC):
         if extra:
             root = extended_root(apt, root, ("install", *extra), ", ".join(extra))
         return root
+
+
+def set_clock(
+    settings: spec.Sandbox, variables: dict[str, str], changelog: int | None = None
+) -> tuple[dict[str, str], str | None]:
+    """The variables with those of the sandbox's clock, and its moment in ISO form, if it is set.
+
+    "epoch" is what SOURCE_DATE_EPOCH says among the variables. The clock runs on from its moment.
+    Programs that are linked statically read the real one.
+
+    Raises:
+        BuildError: the clock follows SOURCE_DATE_EPOCH, and the build has none.
+    """
+    moment = settings.clock
+    if moment is None:
+        return variables, None
+    if not isinstance(moment, dt.datetime):
+        text = variables.get("SOURCE_DATE_EPOCH")
+        if moment == "changelog" and changelog is not None:
+            text = str(changelog)
+        if text is None:
+            raise BuildError(
+                f'sandbox.clock is "{moment}", and the build sets no SOURCE_DATE_EPOCH; give it '
+                "one, or give the clock a date."
+            )
+        moment = dt.datetime.fromtimestamp(epoch(text, "SOURCE_DATE_EPOCH"), dt.UTC)
+    return {**variables, **clock_variables(moment)}, moment.isoformat()
 
 
 def clock_variables(moment: dt.datetime) -> dict[str, str]:

@@ -10,12 +10,15 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from verifier import aside
 from verifier.errors import BuildError, VerifierError
 from verifier.formats.clamav import faults, pack, shipped
 from verifier.rebuild.recipes.base import Outcome, Recipe, clock_variables
 from verifier.rebuild.sandbox import Step
+from verifier.source.copy import check_copies
 from verifier.spec import ClamavBuild
 
 if TYPE_CHECKING:
@@ -40,8 +43,11 @@ class ClamavDatabase(Recipe):
         """Copy the members alone: sigtool counts whatever lies beside them."""
         plan = self._plan()
         folder = self.job.source.path / plan.directory
+        copies = {}
         for name in self._members(folder):
             shutil.copyfile(folder / name, room.tree / name)
+            copies[(PurePosixPath(plan.directory) / name).as_posix()] = room.tree / name
+        check_copies(self.job.source, copies)
 
     def build(self, sandbox: Sandbox) -> Outcome:
         """Pack; one step where sigtool does it, none where it is done here."""
@@ -93,7 +99,7 @@ class ClamavDatabase(Recipe):
     def _fields(self, source: dict[str, bytes]) -> pack.Fields:
         plan = self._plan()
         if plan.shipped is not None:
-            return shipped.fields(memoryview(plan.shipped.read_bytes()), source)
+            return aside.ask(pack.Fields, _chosen, plan.shipped, source)
         moment = plan.time
         assert moment is not None
         return pack.Fields(
@@ -114,3 +120,8 @@ class ClamavDatabase(Recipe):
     def _plan(self) -> ClamavBuild:
         assert isinstance(self.job.spec.build, ClamavBuild)
         return self.job.spec.build
+
+
+def _chosen(path: Path, source: dict[str, bytes]) -> pack.Fields:
+    """What the packer of a shipped database chose; done aside, since the file may be hostile."""
+    return shipped.fields(memoryview(path.read_bytes()), source)

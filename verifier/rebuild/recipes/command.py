@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import shutil
 from typing import TYPE_CHECKING
 
-from verifier.rebuild.recipes.base import Outcome, Recipe, clock_variables
+from verifier.rebuild.recipes.base import Outcome, Recipe, set_clock
 from verifier.rebuild.sandbox import Step
-from verifier.source.tree import SKIPPED
+from verifier.source.copy import copy_tree
 from verifier.spec import CommandBuild
 
 if TYPE_CHECKING:
@@ -27,30 +25,19 @@ class Command(Recipe):
 
     def lay(self, room: Room) -> None:
         """Copy the tree, times included: make decides by them."""
-        skipped = {name.decode() for name in SKIPPED}
-        top = str(self.job.source.path)
-        shutil.copytree(
-            top,
-            room.tree,
-            symlinks=True,
-            dirs_exist_ok=True,
-            ignore=lambda where, names: skipped.intersection(names) if where == top else (),
-        )
+        copy_tree(self.job.source, room.tree)
 
     def build(self, sandbox: Sandbox) -> Outcome:
         """Run the listed steps in their order, each in a sandbox of its own."""
         plan = self.job.spec.build
         assert isinstance(plan, CommandBuild)
-        settings = self.job.spec.sandbox
         variables = {"PATH": plan.path, **dict(plan.environment)}
         if plan.source_date_epoch is not None:
             variables["SOURCE_DATE_EPOCH"] = str(plan.source_date_epoch)
-        if isinstance(settings.clock, dt.datetime):
-            variables |= clock_variables(settings.clock)
+        variables, clock = set_clock(self.job.spec.sandbox, variables)
         steps = []
         for number, argv in enumerate(plan.steps, 1):
             said = argv[-1] if argv[0] == "/bin/sh" else " ".join(argv)
             name = f"step {number} ({' '.join(said.split())[:60]})"
             steps.append(sandbox.run(Step(name, argv, sandbox.tree, variables)))
-        clock = settings.clock.isoformat() if isinstance(settings.clock, dt.datetime) else None
         return Outcome(tuple(steps), {**sandbox.variables(), **variables}, plan.outputs, clock)

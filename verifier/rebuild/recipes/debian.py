@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import shutil
 from typing import TYPE_CHECKING
 
-from verifier.rebuild.recipes.base import Outcome, Recipe, clock_variables, epoch
+from verifier.rebuild.recipes.base import Outcome, Recipe, epoch, set_clock
 from verifier.rebuild.sandbox import Step
+from verifier.source import record
+from verifier.source.tree import scan
 from verifier.spec import DebianBuild, DebianSource
 
 if TYPE_CHECKING:
@@ -47,7 +48,11 @@ class Debian(Recipe):
         directory = f"{sandbox.tree}/{self._directory()}"
         # The signed index vouches for the .dsc; its uploader's key need not be here.
         unpack = ("dpkg-source", "--no-check", "-x", f"{sandbox.sources}/{self._dsc()}", directory)
-        steps = [sandbox.run(Step("unpack", unpack, sandbox.tree))]
+        steps = [sandbox.run(Step("unpack", unpack, sandbox.tree, held=False))]
+        sandbox.audited(directory)
+        if (seen := self.job.source.record) is not None:
+            tree = scan(sandbox.room.tree / self._directory())
+            record.hold(seen, tree.entries, tree.swhid, self.job.source)
         log = sandbox.room.log
         date = ("dpkg-parsechangelog", "-S", "Timestamp")
         steps.append(sandbox.run(Step("changelog", date, directory)))
@@ -63,14 +68,9 @@ class Debian(Recipe):
             "HOME": "/nonexistent",  # Debian's policy: a build must not need one
             **dict(plan.environment),
         }
-        moment = settings.clock
-        if moment == "changelog":
-            moment = dt.datetime.fromtimestamp(changelog, dt.UTC)
-        if isinstance(moment, dt.datetime):
-            variables |= clock_variables(moment)
+        variables, clock = set_clock(settings, variables, changelog)
         build = ("dpkg-buildpackage", "-us", "-uc", _BINARIES[plan.binaries])
         steps.append(sandbox.run(Step("build", build, directory, variables)))
-        clock = moment.isoformat() if isinstance(moment, dt.datetime) else None
         return Outcome(tuple(steps), {**sandbox.variables(), **variables}, OUTPUTS, clock)
 
     def _plan(self) -> DebianBuild:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from verifier.errors import BuildError
 from verifier.rebuild.recipes.base import Outcome, Recipe
 from verifier.rebuild.sandbox import Step
+from verifier.source.copy import check_copies
 from verifier.source.tree import SKIPPED
 from verifier.spec import RulesetBuild
-from verifier.spec.model import SEARCH_PATH
+from verifier.spec.plans import SEARCH_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,8 @@ class Ruleset(Recipe):
         """The host's tools, or the base root with the packages that the specification adds."""
         return self.debian_root()
 
+    own = frozenset({_LIST})
+
     def lay(self, room: Room) -> None:
         """Copy the chosen files with one time and mode, and list them for the packer."""
         plan = self._plan()
@@ -44,6 +47,7 @@ class Ruleset(Recipe):
         for name in chosen:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(top / name, target / name)
+        check_copies(self.job.source, {name: target / name for name in chosen})
         listed = sorted(_members(room.tree / _CONTENT))
         if any("\n" in name for name in listed):
             raise BuildError(

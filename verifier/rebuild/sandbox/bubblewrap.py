@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from verifier import limits
+from verifier.rebuild.inputs.view import View
 from verifier.rebuild.sandbox import seccomp
 from verifier.rebuild.sandbox.base import Room, Sandbox, Step
 from verifier.rebuild.sandbox.etc import write_etc
@@ -30,6 +31,7 @@ _HOST_ETC = (
     "alternatives", "debian_version", "dpkg", "ld.so.cache", "ld.so.conf", "ld.so.conf.d",
     "lsb-release", "magic", "os-release", "perl",
 )  # fmt: skip
+_EMPTY = ("/run", "/dev/shm", "/tmp", "/var/tmp")  # noqa: S108 - inside the sandbox
 _OWN = frozenset({"build", "dev", "home", "proc", "root", "run", "srcs", "sys", "tmp"})
 
 
@@ -54,7 +56,7 @@ class Bubblewrap(Sandbox):
         outer = ["prlimit", "--core=0", "--nofile=4096", f"--fsize={caps.disk + 64 * limits.MIB}"]
         inner = ["prlimit", f"--nproc={caps.processes + 4}", "--"]
         mask = f'umask {self.room.settings.umask:04o}; exec "$@"'
-        command = ["/bin/sh", "-c", mask, "sh", *step.argv]
+        command = ["/bin/sh", "-c", mask, self.mark, *step.argv]
         bwrap = ["bwrap", *self._namespaces(), *self._variables(step), *self._mounts()]
         if (descriptor := _filter_descriptor()) is not None:
             fds.append(descriptor)
@@ -81,9 +83,9 @@ class Bubblewrap(Sandbox):
         yield from self._root_mounts()
         yield from ("--proc", "/proc", "--dev", "/dev")
         room_size = str(max(limits.MIB, min(caps.disk, caps.memory // 2)))
-        for path in ("/dev/shm", "/tmp", "/var/tmp"):  # noqa: S108 - inside the sandbox
+        for path in _EMPTY[1:]:
             yield from ("--size", room_size, "--perms", "1777", "--tmpfs", path)
-        yield from ("--size", str(16 * limits.MIB), "--tmpfs", "/run")
+        yield from ("--size", str(16 * limits.MIB), "--tmpfs", _EMPTY[0])
         yield from ("--bind", str(room.tree), self.tree)
         yield from ("--bind", str(room.home), self.home)
         yield from ("--ro-bind", str(room.sources), self.sources)
@@ -109,6 +111,17 @@ class Bubblewrap(Sandbox):
             yield from ("--ro-bind", str(self._root / "etc"), "/etc")
         for file in sorted(self._etc.iterdir()):
             yield from ("--ro-bind", str(file), f"/etc/{file.name}")
+
+    def view(self) -> View:
+        """The mounts of `_mounts`, as a recording of inputs needs them."""
+        room = self.room
+        files = [(f"/etc/{file.name}", file) for file in self._etc.iterdir()]
+        mounts: list[tuple[str, Path | None]] = [(path, None) for path in ("/dev", *_EMPTY)]
+        mounts += [("/proc", None), (self.tree, room.tree), (self.home, room.home)]
+        mounts += [(self.sources, room.sources)]
+        known = (self.tree, self.home, self.sources, *_EMPTY)
+        own = tuple(path for path, _ in files)
+        return View((*mounts, *files), known, own, self._root)
 
     def describe(self) -> dict[str, Any]:
         """Every setting that held."""

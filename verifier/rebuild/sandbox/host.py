@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from verifier.rebuild.inputs.view import View
 from verifier.rebuild.sandbox.base import Room, Sandbox, Step
 
 if TYPE_CHECKING:
@@ -20,15 +22,20 @@ class Host(Sandbox):
 
     def __init__(self, room: Room) -> None:
         super().__init__(room)
-        self.tree, self.home, self.sources = str(room.tree), str(room.home), str(room.sources)
+        places = (room.tree, room.home, room.sources)
+        self.tree, self.home, self.sources = (str(path.resolve()) for path in places)
 
     def launch(self, step: Step, group: Group, fds: list[int]) -> Sequence[str]:
         """Only take the limits, then run."""
         del fds
         enter = f'umask {self.room.settings.umask:04o}; cd -- "$1"; shift; exec "$@"'
         fsize = f"--fsize={self.room.settings.limits.disk * 2}"
-        argv = ("sh", "-ec", enter, "sh", step.directory, *step.argv)
+        argv = ("sh", "-ec", enter, self.mark, step.directory, *step.argv)
         return group.join(("prlimit", "--core=0", fsize, *argv))
+
+    def view(self) -> View:
+        """This machine as it is; of the build's own places alone all is known."""
+        return View((), (self.tree, self.home, self.sources), (), Path("/"))
 
     def launch_environment(self, step: Step) -> dict[str, str]:
         """The step's own environment: nothing lies between."""

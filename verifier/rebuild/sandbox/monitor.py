@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from verifier.rebuild.inputs import Recorder
     from verifier.rebuild.sandbox.cgroup import Group
     from verifier.spec import Limits
 
+RECORD = "record"  # the limit of what a recording may take
 PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
@@ -25,7 +27,14 @@ _NO_FORK = re.compile(r"cannot fork|fork: .*(temporarily unavailable|retry)", re
 class Monitor:
     """`check` names the limit that a step has passed, or None."""
 
-    def __init__(self, caps: Limits, group: Group, written: Iterable[Path]) -> None:
+    def __init__(
+        self,
+        caps: Limits,
+        group: Group,
+        written: Iterable[Path],
+        recorder: Recorder | None = None,
+    ) -> None:
+        self._recorder = recorder
         self._caps, self._group, self._written = caps, group, tuple(written)
         self._count = not (group.bounds("memory") and group.bounds("pids"))
         self._next_disk = 0.0
@@ -43,9 +52,10 @@ class Monitor:
         started = time.monotonic()
         if started >= self._next_disk:
             over = self._disk_over()
+            recorded = self._recorder is not None and self._recorder.over()
             # A large tree takes long to walk: give the walk a tenth of the time at most.
             self._next_disk = time.monotonic() + 9 * (time.monotonic() - started)
-            return "disk" if over else None
+            return "disk" if over else RECORD if recorded else None
         return None
 
     def check_last(self, said: str) -> str | None:

@@ -8,6 +8,8 @@ assembled  an image with its code decoded                       tables, islands,
 match    find the map; trusted by nobody                        stretches: its data
 proof    judge a map                                        mapping, cuts, begins, suspects: parts
 functions, changes, listing  what differs where no map is total
+rebased  PE images that differ by their base alone: no code is read
+unproven, unlinked, guesses, arm  files of which nothing is proven: reports alone
 nearby   large images of which little differs and nothing moved
 dwarf, names, story  what to call things, and how to tell it
 explain  all of it for one pair;  recheck  a saved map again, with the other decoder

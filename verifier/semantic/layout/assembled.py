@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from verifier.errors import LimitError
 from verifier.semantic.layout import islands, pages, tables
 from verifier.semantic.layout.program import Ints, Kind, Piece, Program, Slots, slots_of, table_of
 from verifier.semantic.layout.x86 import Code, Flow
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Decode = Callable[[bytes, int, str, Sequence[int]], Code]
 
 _STUB = 16
+_PARTS_MOST = 1 << 27  # sections of code times what begins in them or is referred to
 _Row = tuple[int, int, int, int, int]
 
 
@@ -59,7 +61,8 @@ class Assembled:
 
 
 def assemble(program: Program, decode: Decode) -> Assembled:
-    """Decode all code of a program."""
+    """Decode all code of a program, by its own reader where it has one: nothing of it is proven."""
+    decode = program.reader or decode
     codes: list[Code] = []
     read: list[Piece] = []
     data: list[islands.Island] = []
@@ -67,6 +70,8 @@ def assemble(program: Program, decode: Decode) -> Assembled:
     code_pieces = [each for each in program.pieces if each.code and each.content]
     if not program.whole:
         code_pieces = []  # what begins where is not known
+    if len(code_pieces) * (len(program.starts) + len(program.slots)) > _PARTS_MOST:
+        raise LimitError(f"Its code lies in {len(code_pieces)} sections, with too many functions")
     for piece in code_pieces:
         if piece.data is None:
             doubts.append(f"The code of {piece.name} is not in the file.")
@@ -88,7 +93,7 @@ def assemble(program: Program, decode: Decode) -> Assembled:
     starts = np.union1d(starts, np.array([each.start for each in data], dtype=np.int64))
     made = [row for code in codes for row in code.fixed]
     made += [row for piece in code_pieces for row in _stubs(program, piece)]
-    parts = [program.slots.table(), rows[_outer(rows, starts)], table_of(made)]
+    parts = [program.slots.table(), rows[_outer(rows, starts, code_pieces)], table_of(made)]
     known = np.concatenate(parts)
     words = [row for piece in program.pieces for row in _made(program, piece, known)]
     rows = np.concatenate([known, table_of(words)])
@@ -160,7 +165,7 @@ def _starts(
     fresh = np.concatenate([[True], np.isin(flows[:-1], (Flow.ENDS, Flow.JUMPS_FAR, Flow.PADS))])
     stubs = instructions[fresh & (flows == Flow.JUMPS_FAR)]
     jumps = rows[rows[:, 2] == Kind.BRANCH]
-    reached = np.unique(jumps[_outer(jumps, starts), 3])
+    reached = np.unique(jumps[_outer(jumps, starts, pieces), 3])
     beyond = np.intersect1d(_real(reached, instructions), instructions[fresh])
     starts = np.union1d(np.union1d(starts, beyond), stubs)
     for piece in pieces:
@@ -191,13 +196,19 @@ def _behind(ends: set[int], starts: Ints, instructions: Ints, flows: Ints) -> In
     return before
 
 
-def _outer(rows: Ints, starts: Ints) -> NDArray[np.bool_]:
-    """Whether each row refers to something outside of its own atom."""
+def _outer(rows: Ints, starts: Ints, pieces: list[Piece]) -> NDArray[np.bool_]:
+    """Whether each row refers to something outside of its own atom.
+
+    The last atom of a section ends with it, though none begins behind: data there is no part of it.
+    """
     if not len(rows) or not len(starts):
         return np.ones(len(rows), dtype=np.bool_)
-    one = np.searchsorted(starts, rows[:, 0], side="right")
-    other = np.searchsorted(starts, rows[:, 3], side="right")
-    outside: NDArray[np.bool_] = (one != other) | (one == 0)
+    edges = [edge for piece in pieces for edge in (piece.address, piece.end)]
+    cuts = np.union1d(starts, np.array(edges, dtype=np.int64))
+    one = np.searchsorted(cuts, rows[:, 0], side="right")
+    other = np.searchsorted(cuts, rows[:, 3], side="right")
+    before = rows[:, 0] < starts[0]
+    outside: NDArray[np.bool_] = (one != other) | before
     return outside
 
 

@@ -21,7 +21,7 @@ _REGISTER = re.compile(
 )
 _LABEL = re.compile(r"\.\d+\b")
 _STACK = re.compile(r"\b[re]?sp\b")
-_CALLS = ("call", "bl", "blr")
+_CALLS = ("call", "bl", "blr", "blx")
 _DECIDES = {"cmp", "test", "cmn", "tst", "ccmp", "ccmn"}
 _CONDITIONAL = ("set", "cmov", "b.", "cb", "tb", "cset", "csel", "csinc", "csinv", "csneg", "cinc",
                 "cinv", "cneg", "fcsel", "fcmp")  # fmt: skip
@@ -130,9 +130,7 @@ def _class(removed: Sequence[Line], added: Sequence[Line]) -> tuple[str, int]:
 
 def _mixed(removed: Sequence[Line], added: Sequence[Line]) -> str:
     """The most telling thing about instructions that came and went."""
-    gone, new = (
-        Counter(line.shown for line in side if line.mnemonic in _CALLS) for side in (removed, added)
-    )
+    gone, new = _calls(removed), _calls(added)
     if gone != new:
         lost, more = gone - new, new - gone
         return "call target" if lost and more else "call added" if more else "call removed"
@@ -142,6 +140,10 @@ def _mixed(removed: Sequence[Line], added: Sequence[Line]) -> str:
         return "comparison or branch"
     memory = any("[" in line.operands for line in (*removed, *added))
     return "memory access" if memory else "instructions"
+
+
+def _calls(lines: Sequence[Line]) -> Counter[str]:
+    return Counter(line.shown for line in lines if line.mnemonic in _CALLS)
 
 
 def _numbers(pairs: Sequence[tuple[Line, Line]]) -> tuple[str, int]:
@@ -180,6 +182,12 @@ def _without(pattern: re.Pattern[str], line: str) -> str:
 def _sentence(kind: str, removed: Sequence[Line], added: Sequence[Line], total: int) -> str:
     count = max(len(removed), len(added))
     size = f"{count} of {total} instructions"
+    if kind.startswith("call"):
+        gone, new = _calls(removed), _calls(added)
+        lost, more = [*(gone - new)], [*(new - gone)]
+        if lost and more:
+            return f"{kind}: `{lost[0]}` became `{more[0]}` ({size})."
+        return f"{kind}: `{(more or lost)[0]}` ({size})."
     for one, other in zip(removed, added, strict=False):
         if one.token != other.token:
             return f"{kind}: `{one.shown}` became `{other.shown}` ({size})."

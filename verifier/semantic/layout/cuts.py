@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from verifier.semantic.layout.assembled import Assembled
-    from verifier.semantic.layout.program import Piece
-    from verifier.semantic.layout.stretches import Extent
+    from verifier.semantic.layout.extent import Extent
+    from verifier.semantic.layout.program import Ints, Piece
 
 # Where compilers reach one object by its distance from another one (section anchors), a symbol's
 # end is no proof that nothing walks over it.
@@ -67,7 +67,11 @@ NOTHING = {b""} | {
 
 
 def padding_kept(one: Assembled, other: Assembled, extents: Sequence[Extent]) -> list[str]:
-    """Faults of padding that changed between two stretches that lie as far apart as before."""
+    """Faults of padding that changed between two stretches that lie as far apart as before.
+
+    The extents are in order.
+    """
+    begins = [each.a for each in extents]
     twins = {piece.name: piece for piece in other.program.pieces}
     faults = []
     for piece in one.program.pieces:
@@ -75,7 +79,7 @@ def padding_kept(one: Assembled, other: Assembled, extents: Sequence[Extent]) ->
         theirs = other.masked.get(piece.name)
         if mine is None or theirs is None or twin is None:
             continue
-        rows = [each for each in extents if piece.address <= each.a < piece.end]
+        rows = extents[bisect_left(begins, piece.address) : bisect_left(begins, piece.end)]
         order = sorted(each.b for each in rows)
         follows = dict(pairwise([*order, twin.end]))
         ends = [(piece.address, twin.address, 0), *rows]
@@ -108,6 +112,8 @@ def judge(
     known = Begins(one), Begins(other)
     loose: dict[str, int] = {}
     inner = _Inner(one), _Inner(other)
+    order = np.argsort(one.slots.target, kind="stable")
+    used = one.slots.target[order], one.slots.kind[order]
     for extent in extents:
         piece, twin = one.piece_at(extent.a), other.piece_at(extent.b)
         assert piece is not None
@@ -125,7 +131,7 @@ def judge(
             faults.append(f"{piece.name} is cut where no reference begins.")
         elif where := [at for image, at in zip(inner, extent[:2], strict=True) if image.holds(at)]:
             faults.append(f"An object of {piece.name} is cut at {where[0]:#x}.")
-        elif _alone(one, extent, piece):
+        elif _alone(used, extent, piece):
             faults.append(f"Memory at {extent.a:#x} moved that one instruction alone uses.")
         elif not piece.made and not (known[0].at(extent.a, piece) and known[1].at(extent.b, twin)):
             faults.append(f"{piece.name} is cut at {extent.a:#x}, where nothing begins.")
@@ -181,8 +187,10 @@ def _linked(image: Assembled, start: int, extent: Extent, piece: Piece) -> bool:
     return True
 
 
-def _alone(image: Assembled, extent: Extent, piece: Piece) -> bool:
+def _alone(slots: tuple[Ints, Ints], extent: Extent, piece: Piece) -> bool:
     """Whether one instruction alone refers to an extent of zeros, and it is none of an object.
+
+    `slots` are targets and kinds of all references, in order of their targets.
 
     No program has an object that one instruction reads or writes in place, and nothing else: it
     would be read without ever being written, or the reverse. An object whose address is taken
@@ -190,8 +198,8 @@ def _alone(image: Assembled, extent: Extent, piece: Piece) -> bool:
     """
     if piece.data is not None or extent.length == piece.size:
         return False
-    first, last = extent.a, extent.a + extent.length
-    used = image.slots.kind[(image.slots.target >= first) & (image.slots.target < last)]
+    first, last = np.searchsorted(slots[0], (extent.a, extent.a + extent.length))
+    used = slots[1][first:last]
     if len(used) != 1:
         return False
     align = min(extent.a & -extent.a, _WORD)

@@ -21,8 +21,9 @@ from verifier.formats.elf.header import (
     SHT_VERNEED,
 )
 from verifier.formats.elf.layout import layout
-from verifier.semantic.layout import elffacts, elfsymbols, frames
-from verifier.semantic.layout.program import FARTHEST, Piece, Program, slots_of
+from verifier.semantic.layout import elffacts, elfsymbols, frames, unproven
+from verifier.semantic.layout.extent import FARTHEST
+from verifier.semantic.layout.program import Piece, Program, slots_of
 
 if TYPE_CHECKING:
     from verifier.content import Buffer
@@ -52,7 +53,10 @@ def load(data: Buffer) -> Program:
         raise LimitError(
             f"It has {len(image.segments)} segments and {len(image.sections)} sections"
         )
-    pieces = _pieces(data, image) if image.header.type == _DYN else ()
+    shape = image.header.shape
+    if image.header.type != _DYN or (shape.bits, shape.order) != (64, "<"):
+        return unproven.load(data, image)
+    pieces = _pieces(data, image)
     program = Program(
         _MACHINES.get(image.header.machine, f"machine {image.header.machine}"),
         pieces,
@@ -64,15 +68,6 @@ def load(data: Buffer) -> Program:
         for section in image.sections
         if section.name.startswith(elffacts.DEBUG) and not section.flags & SHF_COMPRESSED
     }
-    if image.header.shape.bits != 64 or image.header.shape.order != "<":
-        program.doubts.append("Only 64-bit little-endian ELF images are decided.")
-        return program
-    if image.header.type != _DYN:
-        program.doubts.append(
-            "It is no position-independent image, so that numbers and addresses in it cannot be"
-            " told apart."
-        )
-        return program
     program.doubts += [f"{item.where}: {item.summary}" for item in image.quarrels]
     try:
         _fill(data, image, program)

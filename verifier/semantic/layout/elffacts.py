@@ -18,7 +18,8 @@ from verifier.formats.elf.header import (
     SHT_SYMTAB,
 )
 from verifier.semantic.layout import elfsegments
-from verifier.semantic.layout.program import FARTHEST, Address
+from verifier.semantic.layout.extent import FARTHEST
+from verifier.semantic.layout.program import Address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

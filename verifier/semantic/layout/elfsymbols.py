@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from verifier.errors import ParseError
 from verifier.formats.elf.header import SHT_DYNAMIC, SHT_DYNSYM, SHT_RELA, SHT_SYMTAB
 from verifier.semantic.layout import elfdynamic, relr
-from verifier.semantic.layout.program import FARTHEST, Address, Kind
+from verifier.semantic.layout.extent import FARTHEST
+from verifier.semantic.layout.program import Address, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

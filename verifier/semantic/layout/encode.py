@@ -8,8 +8,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from verifier.errors import ParseError
-from verifier.semantic.layout.program import FARTHEST
-from verifier.semantic.layout.stretches import Extent
+from verifier.semantic.layout.extent import FARTHEST, Extent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

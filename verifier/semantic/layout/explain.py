@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from verifier.content import Buffer
     from verifier.model import Difference, Place
-    from verifier.semantic.layout.stretches import Extent
+    from verifier.semantic.layout.extent import Extent
 
 LOADERS = {"elf": elf.load, "pe": pe.load}
 _WHY = 4  # reasons why there is no total map, where no function differs
@@ -94,7 +94,7 @@ def _compared(match: Match, finding: proof.Finding, notes: list[str]) -> Explain
     found = functions.compare(match)
     differences = story.functions(one, other, found)
     notes = [story.summary(other, found), *notes]
-    if not (found.changed or found.added or found.removed or found.unread):
+    if not notes[1:] and not (found.changed or found.added or found.removed or found.unread):
         notes += [f"No map makes them one program: {fault}" for fault in finding.faults[:_WHY]]
     code = tuple(piece.name for piece in other.program.pieces if piece.code and piece.content)
     return Explained(finding, (), tuple(notes), differences, story.facts(one, other), code)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.errors import LimitError, ParseError
-from verifier.semantic.layout.program import FARTHEST, Address, Kind
+from verifier.semantic.layout.extent import FARTHEST
+from verifier.semantic.layout.program import Address, Kind
 
 if TYPE_CHECKING:
     from verifier.semantic.layout.program import Fact, Piece

@@ -10,10 +10,14 @@ from verifier.semantic.layout import changes
 from verifier.semantic.layout.listing import listing, string_at
 
 if TYPE_CHECKING:
+    from verifier.semantic.layout.assembled import Assembled
     from verifier.semantic.layout.changes import Change
     from verifier.semantic.layout.match import Match
+    from verifier.semantic.layout.program import Piece
 
 _NEAR = 1 << 16  # bytes that a base may lie before its object
+_CLASS_MOST = 64  # functions of equal contents among which other pairs are tried
+_STUB = 16  # bytes of a linker's stub
 _LISTED = 400  # changed functions that are read instruction by instruction
 
 
@@ -65,6 +69,9 @@ class Namer:
         if there == b:
             return True
         match = self._match
+        guessed = match.one.program.reader is not None
+        if guessed and a == b and not self._is_start(a):
+            return True  # a number that is an address by chance
         quoted = string_at(match.one, a)
         if quoted and quoted == string_at(match.other, b):
             return True
@@ -74,6 +81,12 @@ class Namer:
         if index < len(self._starts) and self._starts[index] - a < _NEAR:
             return self._extents[index].b - (self._starts[index] - a) == b
         return False
+
+    def _is_start(self, address: int) -> bool:
+        """Whether something is known to begin at an address of the rebuilt image."""
+        match = self._match
+        known = address in match.atoms.number or address in match.data
+        return known or address in match.one.program.objects
 
     def _there(self, address: int) -> int | None:
         match = self._match
@@ -108,11 +121,46 @@ class Namer:
         if address not in image.program.names and (quoted := string_at(image, address)):
             return quoted
         start = image.atom(address)
-        if address not in image.program.names and start in image.program.names:
-            piece = image.piece_at(address)
-            if piece is not None and piece.code:
-                return f"{image.program.label(start)}+{address - start:#x}"
+        piece = image.piece_at(address)
+        if piece is not None and piece.made and (stub := _stub(image, piece, address)):
+            return stub
+        inside = address not in image.program.names and start in image.program.names
+        if inside and piece is not None and piece.code:
+            return f"{image.program.label(start)}+{address - start:#x}"
         return image.program.label(address)
+
+
+def _stub(image: Assembled, piece: Piece, address: int) -> str:
+    """The name of the imported function that a linker's stub, or its slot, stands for."""
+    slots = image.slots
+    for index in range(
+        *slots.between(address, min(address + _STUB, piece.end)).indices(len(slots))
+    ):
+        if symbol := int(slots.symbol[index]):
+            return image.program.symbols[symbol].split(":")[-1].split("@")[0]
+        inner = slots.between(int(slots.target[index]), int(slots.target[index]) + 1)
+        if piece.code and inner.start < inner.stop and (symbol := int(slots.symbol[inner.start])):
+            return image.program.symbols[symbol].split(":")[-1].split("@")[0] + "@plt"
+    return ""
+
+
+def _exchange(match: Match, namer: Namer) -> None:
+    """Pair functions of equal contents anew where that makes their references agree."""
+    classes: dict[bytes, list[tuple[int, int]]] = defaultdict(list)
+    for a, b in match.code.items():
+        i, j = match.atoms.number[a], match.others.number[b]
+        if match.atoms.keys[i] == match.others.keys[j] and _redirected(match, namer, i, j):
+            classes[match.atoms.keys[i]].append((a, b))
+    for pairs in classes.values():
+        free = [b for _a, b in pairs]
+        for a, _b in pairs if 1 < len(pairs) <= _CLASS_MOST else ():
+            i = match.atoms.number[a]
+            fits = (b for b in free if not _redirected(match, namer, i, match.others.number[b]))
+            if (chosen := next(fits, None)) is not None and chosen != match.code[a]:
+                former, twin = match.back[chosen], match.code[a]
+                match.code[a], match.back[chosen] = chosen, a
+                match.code[former], match.back[twin] = twin, former
+                free.remove(chosen)
 
 
 def compare(match: Match) -> Functions:
@@ -120,6 +168,7 @@ def compare(match: Match) -> Functions:
     one, other = match.one, match.other
     match.pair_neighbours()
     namer = Namer(match)
+    _exchange(match, namer)
     added = [at for at in match.others.starts if at not in match.back and _told(match, at, True)]
     removed = [at for at in match.atoms.starts if at not in match.code and _told(match, at, False)]
     changed: list[Changed] = []
@@ -128,6 +177,8 @@ def compare(match: Match) -> Functions:
         i, j = match.atoms.number[a], match.others.number[b]
         if match.atoms.keys[i] == match.others.keys[j] and not _redirected(match, namer, i, j):
             continue
+        if not _told(match, b, True):
+            continue  # the linker made it; what it leads to is told of its callers
         if len(changed) >= _LISTED:
             unread += 1
             continue

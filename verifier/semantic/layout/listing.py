@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,12 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from verifier.formats.base import text
-from verifier.semantic.layout import a64listing
+from verifier.semantic.layout import a64listing, armlisting
 from verifier.semantic.layout.x86 import Flow
 
 if TYPE_CHECKING:
     from verifier.semantic.layout.assembled import Assembled
 
+_NUMBER = re.compile(r"[+-]?(?<!\w)(?:0x[0-9a-f]+|\d+)\b")
 _STRING = 48  # bytes of a text that stand for its address
 
 
@@ -63,6 +65,9 @@ def listing(image: Assembled, start: int, end: int, name: Namer) -> list[Line]:
     if image.program.machine == "aarch64":
         labels = _labels(image, start, end)
         return [Line(*each) for each in a64listing.lines(image, (start, end), raw, labels, name)]
+    if image.program.machine == "arm":
+        labels = _labels(image, start, end)
+        return [Line(*each) for each in armlisting.lines(image, (start, end), raw, labels, name)]
     if image.program.machine.startswith("x86"):
         return _x86(image, start, raw, name)
     return []
@@ -115,7 +120,7 @@ def _x86(image: Assembled, start: int, raw: bytes, name: Namer) -> list[Line]:
 
 def _plain(operands: str) -> str:
     """Operands without their numbers, for words that the loader rebases."""
-    return "".join("#" if letter.isdigit() else letter for letter in operands)
+    return _NUMBER.sub("#", operands)
 
 
 def _labels(image: Assembled, start: int, end: int) -> dict[int, str]:

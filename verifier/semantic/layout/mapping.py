@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from verifier.semantic.layout.assembled import Assembled
+    from verifier.semantic.layout.extent import Extent
     from verifier.semantic.layout.program import Ints, Piece
-    from verifier.semantic.layout.stretches import Extent
 
 NOWHERE = -1
 _MARGIN = 16  # bytes behind an empty list that code names, and does not read

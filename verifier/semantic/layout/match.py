@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from verifier.semantic.layout.assembled import Assembled
-    from verifier.semantic.layout.stretches import Extent
+    from verifier.semantic.layout.extent import Extent
 
 _ROUNDS = 64
 _Likeness = tuple[bytes, tuple[int | None, ...]]

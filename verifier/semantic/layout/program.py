@@ -6,6 +6,7 @@ PE relative virtual address). Arrays are parallel and sorted by address.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.errors import ParseError
+from verifier.semantic.layout.extent import FARTHEST
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from verifier.content import Buffer
-
-FARTHEST = 1 << 61  # no image has addresses beyond; sums of two still fit 64 bits
+    from verifier.semantic.layout.x86 import Code
 
 Ints = NDArray[np.int64]
 
@@ -74,6 +75,10 @@ class Piece(NamedTuple):
     def end(self) -> int:
         """First address after the piece."""
         return self.address + self.size
+
+
+def _address(piece: Piece) -> int:
+    return piece.address
 
 
 @dataclass(slots=True)
@@ -142,9 +147,13 @@ class Program:
     relative: bool = False  # whether words may be distances from the image's start (PE)
     jumps: list[int] = field(default_factory=list)  # slots of lazily bound functions, in order
     whole: bool = False  # whether everything was read, so that functions can be compared
+    reader: Callable[[bytes, int, str, Sequence[int]], Code] | None = None  # its own decoder
+    modes: list[tuple[int, str]] = field(default_factory=list)  # ARM: where `a`, `t`, `d` begins
     debug: dict[str, Buffer] = field(default_factory=dict)  # debug sections by name
     base: int = 0  # what debug information adds to addresses
     _index: dict[str, int] = field(default_factory=dict)
+    _indexed: tuple[Piece, ...] = ()
+    _sorted: list[Piece] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)  # why this image can never be decided
 
     def symbol(self, text: str) -> int:
@@ -157,11 +166,13 @@ class Program:
         return number
 
     def piece_at(self, address: int) -> Piece | None:
-        """The piece that holds an address."""
-        for piece in self.pieces:
-            if piece.address <= address < piece.end:
-                return piece
-        return None
+        """The piece that holds an address; where two overlap, the one that begins later."""
+        if self._indexed is not self.pieces:
+            self._indexed = self.pieces
+            self._sorted = sorted((each for each in self.pieces if each.size), key=_address)
+        index = bisect_right(self._sorted, address, key=_address) - 1
+        piece = self._sorted[index] if index >= 0 else None
+        return piece if piece is not None and address < piece.end else None
 
     def label(self, address: int) -> str:
         """The name of a symbol at an address, or its section and offset."""

@@ -19,18 +19,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from verifier.errors import LimitError
 from verifier.semantic.layout import cuts, pages, suspects
+from verifier.semantic.layout.extent import FARTHEST
 from verifier.semantic.layout.mapping import NOWHERE, Mapping
-from verifier.semantic.layout.program import FARTHEST, Address, Kind
+from verifier.semantic.layout.program import Address, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from verifier.semantic.layout.assembled import Assembled
+    from verifier.semantic.layout.extent import Extent
     from verifier.semantic.layout.program import Fact, Piece
-    from verifier.semantic.layout.stretches import Extent
 
 _SHOWN = 64
+_PAGES_MOST = 1 << 30  # pages times extents
 _ADDRESSES = (Kind.TAKEN, Kind.POINTER, Kind.MADE)
 _LINKERS = {b"__bss_start", b"_edata", b"edata", b"_end", b"end", b"_etext", b"etext",
             b"__data_start", b"data_start"}  # fmt: skip
@@ -180,6 +183,8 @@ class _Judge:
         named = (mine.symbol != 0) | (twins != 0)
         paged = mine.kind == Kind.PAGE
         moves = {(int(mine.target[each]), int(wanted[each])) for each in np.flatnonzero(paged)}
+        if len(moves) * (len(self.extents) + len(self.one.program.pieces)) > _PAGES_MOST:
+            raise LimitError(f"{len(moves)} pages are used in ways that cannot be followed")
         apart = {each for each in moves if not pages.together(self.map, *each)}
         for index in np.flatnonzero(paged).tolist():
             if (int(mine.target[index]), int(wanted[index])) in apart:

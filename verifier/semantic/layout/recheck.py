@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from verifier.errors import ParseError
-from verifier.semantic.layout import decoders, encode, neutral, proof
+from verifier.semantic.layout import decoders, encode, neutral, proof, rebased
 from verifier.semantic.layout.assembled import assemble
 from verifier.semantic.layout.explain import LOADERS
 
@@ -33,8 +33,13 @@ def judge(
     if layout["format"] not in LOADERS:
         raise ParseError(f"The proof maps images of the unknown format {layout['format']!r}.")
     load = LOADERS[layout["format"]]
-    mine = neutral.without(rebuilt, [(place[2], place[3]) for place in settled])
-    theirs = neutral.without(shipped, [(place[0], place[1]) for place in settled])
+    ours = [(place[2], place[3]) for place in settled]
+    others = [(place[0], place[1]) for place in settled]
+    extents = encode.decode(layout["map"])
+    if layout["format"] == "pe" and (found := rebased.find(shipped, rebuilt, others, ours)):
+        moved = [extent for extent in extents if extent.a != extent.b]
+        return ("The map moves what did not move." if moved else ""), len(found.assumptions)
+    mine, theirs = neutral.without(rebuilt, ours), neutral.without(shipped, others)
     one, other = (assemble(load(data), decoders.second) for data in (mine, theirs))
-    found = proof.check(one, other, encode.decode(layout["map"]))
-    return (found.faults[0] if found.faults else ""), len(found.assumptions)
+    finding = proof.check(one, other, extents)
+    return (finding.faults[0] if finding.faults else ""), len(finding.assumptions)

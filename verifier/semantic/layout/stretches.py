@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from verifier.semantic.layout.begins import Begins
+from verifier.semantic.layout.extent import Extent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,14 +20,6 @@ if TYPE_CHECKING:
 _BLOCK = 1 << 16
 _Known = tuple[Begins, Begins]
 _ALIGNED = 64  # bytes that alignment may leave between two objects
-
-
-class Extent(NamedTuple):
-    """`length` bytes from address `a` of one image are those from `b` of the other."""
-
-    a: int
-    b: int
-    length: int
 
 
 def joined(

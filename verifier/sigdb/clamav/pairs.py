@@ -10,6 +10,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.formats.base import text as shown
+from verifier.sigdb import difference
 from verifier.sigdb.base import Change, Effect
 from verifier.sigdb.clamav import profile
 from verifier.sigdb.clamav.weaken import narrowing, weakening
@@ -189,7 +190,8 @@ def _told(rebuilt: Record | None, shipped: Record | None, weak: str, what: str) 
     kind = f"{record.effect.value}-{what}"
     if shipped is None:
         return Change(kind, where(record), summary, weak, path)
-    return Change(kind, where(record), summary, weak, path, offset, length)
+    detail = "" if rebuilt is None else difference.sides(rebuilt, shipped)
+    return Change(kind, where(record), summary, weak, path, offset, length, detail)
 
 
 def where(record: Record) -> str:

@@ -6,8 +6,8 @@ import pytest
 
 from verifier.semantic.layout import elffacts, proof
 from verifier.semantic.layout.assembled import Assembled, assemble
+from verifier.semantic.layout.extent import Extent
 from verifier.semantic.layout.program import Kind, Piece, Program, slots_of
-from verifier.semantic.layout.stretches import Extent
 from verifier.semantic.layout.x86 import decode
 
 _TEXTS, _WORDS = 0x1000, 0x2000

@@ -8,8 +8,8 @@ import pytest
 
 from verifier.semantic.layout import aarch64, capstone_aarch64, elffacts, proof
 from verifier.semantic.layout.assembled import Assembled, Decode, assemble
+from verifier.semantic.layout.extent import Extent
 from verifier.semantic.layout.program import Kind, Piece, Program, slots_of
-from verifier.semantic.layout.stretches import Extent
 
 _CODE, _DATA = 0x1000, 0x2000
 _RET, _NOP = 0xD65F03C0, 0xD503201F

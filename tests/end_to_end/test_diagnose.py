@@ -1,0 +1,248 @@
+"""Planted causes, one a factor: each is named for its own file, and for no other one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+from tests.end_to_end.sandboxes import open_place
+from verifier import diagnose, rebuild, source, spec, verify
+from verifier.diagnose.model import CHANCE, NONE
+from verifier.errors import BuildError, UsageError
+from verifier.model import Verdict
+from verifier.rebuild.recipes import base
+from verifier.report import diagnosis as shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+PROJECT = ROOT / "fixtures" / "diagnose"
+PLANTED = {
+    "path.elf": "build path",
+    "time.elf": "time",
+    "zone.txt": "time zone",
+    "locale.txt": "locale",
+    "umask.tar": "umask",
+    "user.txt": "user",
+    "host.txt": "host name",
+    "processors.txt": "processor count",
+    "order.txt": "directory order",
+    "environment.txt": "environment",
+    "kernel.txt": "kernel name",
+    "addresses.txt": "address randomisation",
+    "chance.txt": CHANCE,
+    "none.txt": NONE,
+}
+AUDIT = """
+[source]
+kind = "directory"
+path = "{project}"
+[build]
+recipe = "command"
+steps = ["sh build.sh"]
+outputs = ["out/*"]
+{more}
+[[artifacts]]
+shipped = "shipped/*"
+rebuilt = "out/*"
+"""
+# The vendor's machine: what of it can be had here is had, the rest is written by hand.
+VENDOR = """
+[build.environment]
+TERM = "vendor"
+[sandbox]
+build_path = "/opt/vendor/tree"
+clock = 2022-03-04T05:06:07Z
+timezone = "XST-13:45"
+umask = "027"
+user = "vendor"
+hostname = "vendorhost"
+"""
+BY_HAND = {
+    "locale.txt": "Apple\nzebra\ntea\n",
+    "processors.txt": "built with make -j64\n",
+    "order.txt": "alpha\nbeta\ndelta\nepsilon\neta\ngamma\ntheta\nzeta\n",
+    "kernel.txt": "kernel 5.10.0-vendor\n",
+    "addresses.txt": "a key at 0x5612deadbeef\n",
+    "none.txt": "built from other source\n",
+}
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    with open_place() as path:
+        yield path
+
+
+def _quiet(_text: str) -> None:
+    pass
+
+
+def _audit(place: Path, project: Path, more: str = "") -> spec.Spec:
+    path = place / "audit.toml"
+    path.write_text(AUDIT.format(project=project, more=more))
+    return spec.load(path)
+
+
+def _verify(loaded: spec.Spec, place: Path, **more: Any) -> Any:
+    options = verify.Options(place, 1, cache=place.parent / "cache", **more)
+    place.mkdir()
+    settings = verify.settings_of(loaded, options)
+    return verify.verify(loaded, settings, options, _quiet, lambda _d, _k: None).report
+
+
+@pytest.fixture(scope="module")
+def found(place: Path) -> diagnose.Diagnosis:
+    vendor = _audit(place, PROJECT, VENDOR)
+    cache = source.Cache.open(place / "cache")
+    rebuild.rebuild(vendor, source.obtain(vendor, cache), cache, place / "vendor")
+    shutil.copytree(place / "vendor/out", place / "shipped")
+    for name, text in BY_HAND.items():
+        (place / "shipped" / name).write_text(text)
+    loaded = _audit(place, PROJECT)
+    options = verify.Options(place / "rebuild", 2, cache=place / "cache")
+    options.output.mkdir()
+    folders = place / "diagnosis", place / "rebuild/shipped", place / "rebuild/linked"
+    wanted = diagnose.Options(*folders, 2)
+    settings = verify.settings_of(loaded, options)
+    result = verify.diagnosed(loaded, settings, options, wanted, _quiet)
+    assert isinstance(result, diagnose.Diagnosis), result
+    return result
+
+
+def test_each_planted_cause_is_named_and_no_other(found: diagnose.Diagnosis) -> None:
+    named = defaultdict(set)
+    for cause in found.causes:
+        named[cause.member].add(cause.factor)
+    assert {path: sorted(factors) for path, factors in named.items()} == {
+        path: [factor] for path, factor in PLANTED.items()
+    }
+
+
+def test_a_factor_moves_its_own_file_alone(found: diagnose.Diagnosis) -> None:
+    moved = {
+        tried.factor: {each.member for each in tried.moved if not each.settled}
+        for tried in found.factors
+    }
+    assert moved == {factor: {path} for path, factor in PLANTED.items() if factor != NONE}
+    assert not [tried for tried in found.factors if tried.problem]
+
+
+def test_each_difference_has_a_cause_with_advice(found: diagnose.Diagnosis) -> None:
+    causes = {(cause.member, cause.where) for cause in found.causes}
+    assert causes == {(member, each.where) for member, each in found.differences}
+    assert all(cause.advice.endswith(".") for cause in found.causes)
+    assert found.unexplained == sum(1 for member, _ in found.differences if member == "none.txt")
+    by_factor = {cause.factor: cause.advice for cause in found.causes}
+    assert "-ffile-prefix-map" in by_factor["build path"]
+    assert "SOURCE_DATE_EPOCH" in by_factor["time"]
+    assert "-frandom-seed" in by_factor[CHANCE]
+
+
+def test_text_and_json_say_the_same(found: diagnose.Diagnosis) -> None:
+    document = json.loads(json.dumps(shown.document(found)))
+    schema = json.loads((ROOT / "verifier/schemas/diagnosis-v1.json").read_text())
+    jsonschema.validate(document, schema)
+    assert document["unexplained"] == found.unexplained
+    text = "\n".join(shown.lines(found, verbose=True))
+    assert text.startswith(document["summary"])
+    for factor in set(PLANTED.values()):
+        assert f"{factor.upper()}: " in text
+
+
+def test_chance_is_not_reproducible_here_and_never_blamed_on_the_vendor(place: Path) -> None:
+    project = place / "random"
+    project.mkdir()
+    (project / "build.sh").write_text("mkdir out; od -An -tx1 -N16 /dev/urandom >out/chance.txt\n")
+    work = place / "chance"
+    shutil.copytree(place / "shipped", work / "shipped")
+    for path in (work / "shipped").iterdir():
+        if path.name != "chance.txt":
+            path.unlink()
+    loaded = _audit(work, project)
+    report = _verify(loaded, work / "run")
+    assert report.verdict is Verdict.DIFFERENT
+    assert report.summary.startswith("Not reproducible here: two builds of the same source")
+    assert [problem.kind for problem in report.problems] == ["not-reproducible"]
+    assert {cause.factor for cause in report.causes} == {"not reproducible here"}
+    (record,) = report.build["rebuilds"]
+    assert "host name" in record["varied"]
+    assert record["disagreements"] >= 1
+    # Without a second build it reads as any other difference.
+    report = _verify(loaded, work / "once", rebuilds=1)
+    assert report.summary.startswith("Different: ")
+    assert not report.problems
+    assert not report.causes
+
+
+def test_a_vendors_change_stays_a_difference(place: Path) -> None:
+    project = place / "stable"
+    project.mkdir()
+    (project / "build.sh").write_text("mkdir out; echo 'built from source' >out/none.txt\n")
+    work = place / "other"
+    (work / "shipped").mkdir(parents=True)
+    (work / "shipped/none.txt").write_text("built from other source\n")
+    report = _verify(_audit(work, project), work / "run")
+    assert report.summary == "Different: 2 differences in 1 file."
+    assert not report.problems
+    assert [record["disagreements"] for record in report.build["rebuilds"]] == [0]
+    # The same bytes need no second build, unless one is asked for: on the line, or in the file.
+    (work / "shipped/none.txt").write_text("built from source\n")
+    assert "rebuilds" not in _verify(_audit(work, project), work / "same").build
+    wanted = _audit(work, project)
+    (work / "audit.toml").write_text("rebuilds = 3\n" + (work / "audit.toml").read_text())
+    report = _verify(spec.load(work / "audit.toml"), work / "thrice")
+    assert report.verdict is Verdict.IDENTICAL
+    assert [record["number"] for record in report.build["rebuilds"]] == [2, 3]
+    assert wanted.rebuilds is None
+
+
+def test_what_cannot_be_held_or_named_is_refused(place: Path) -> None:
+    for more, only, said in (
+        ('[sandbox]\nkind = "host"', (), "kind is host"),
+        ("", ("weather",), "'weather' is no factor; they are build path, time, "),
+    ):
+        loaded = _audit(place, PROJECT, more)
+        wanted = diagnose.Options(place, place, place, 1, only)
+        arguments = loaded, None, None, None, wanted, None
+        with pytest.raises(UsageError, match=said):
+            diagnose.diagnose(*arguments)  # type: ignore[arg-type]
+
+
+EPOCH = 'environment = { SOURCE_DATE_EPOCH = "1700000000" }\n[sandbox]\nclock = "epoch"'
+
+
+def test_the_clock_follows_source_date_epoch(place: Path) -> None:
+    project = place / "timed"
+    project.mkdir()
+    (project / "build.sh").write_text("mkdir out; date -u +%F >out/date\n")
+    work = place / "clock"
+    work.mkdir()
+    loaded = _audit(work, project, EPOCH)
+    cache = source.Cache.open(place / "cache")
+    got = source.obtain(loaded, cache)
+    made = rebuild.rebuild(loaded, got, cache, work / "out")
+    assert made.clock == "2023-11-14T22:13:20+00:00"
+    assert (work / "out/out/date").read_text() == "2023-11-14\n"
+    loaded = _audit(work, project, '[sandbox]\nclock = "epoch"')
+    with pytest.raises(BuildError, match="sets no SOURCE_DATE_EPOCH"):
+        rebuild.rebuild(loaded, got, cache, work / "none")
+
+
+def test_a_clock_that_does_not_act_fails_the_build(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "FAKETIME_LIBRARY", "/usr/lib/no-such-library.so")
+    work = place / "no-clock"
+    work.mkdir()
+    loaded = _audit(work, place / "timed", EPOCH)
+    cache = source.Cache.open(place / "cache")
+    with pytest.raises(BuildError, match="install libfaketime where they run"):
+        rebuild.rebuild(loaded, source.obtain(loaded, cache), cache, work / "out")

@@ -1,0 +1,346 @@
+"""What builds read: every way of reading is seen, and what nothing accounts for is named."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.end_to_end.sandboxes import build, open_place
+from verifier import rebuild, source
+from verifier.errors import SourceError
+from verifier.rebuild import accounting
+from verifier.rebuild.inputs import strace
+from verifier.rebuild.inputs.processes import shown
+from verifier.rebuild.recipes.command import Command
+from verifier.rebuild.root import Root, base_root, digest
+from verifier.source import Cache
+from verifier.source.apt import Apt
+from verifier.spec import DebianArchive, load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from verifier.account import Inputs
+
+READER = """
+#include <fcntl.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+    char byte;
+    int file = open(argv[1], O_RDWR);
+    return file < 0 || read(file, &byte, 1) != 1;
+}
+"""
+THREADS = """
+import os, sys, threading
+def read():
+    open(sys.argv[1]).read()
+def become():
+    os.execv("/bin/cat", ["cat", sys.argv[2]])
+for action in (read, become):
+    thread = threading.Thread(target=action)
+    thread.start()
+    thread.join()
+"""
+# Every way reads a file of its own below $1, so that one that is not seen is a file that lacks.
+WAYS = r"""
+set -e
+cc -static -o static-reader reader.c
+./static-reader "$1/by-static"
+/usr/bin/python3 threads.py "$1/by-thread" "$1/by-exec-of-thread"
+(cd "$1"; cat by-relative; mkdir -p deep/er; cd deep/er; cat ../../by-dots)
+(cd "$1"; cat /proc/self/cwd/by-proc)
+ln -s "$1/by-link" link; cat link
+ln -s "$1" folder; cat folder/by-folder
+(cd folder; ./by-script)
+exec 9<"$1/by-descriptor"; cat /proc/self/fd/9; exec 9<&-
+cat <"$1/by-shell" >copy
+cp "$1/odd 	name\"é>" other
+(cd "$1" && . ./by-sourcing)
+touch out
+""".lstrip()
+SEEN = (
+    "by-static", "by-thread", "by-exec-of-thread", "by-relative", "by-dots", "by-proc", "by-link",
+    "by-folder", "by-script", "by-descriptor", "by-shell", "by-sourcing", 'odd \tname"é>',
+)  # fmt: skip
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    with open_place() as path:
+        yield path
+
+
+def fill(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for name in SEEN:
+        (folder / name).write_text(f"# {name}\n")
+    (folder / "by-script").write_text("#!/bin/sh\n: script\n")
+    (folder / "by-script").chmod(0o755)
+    folder.chmod(0o777)
+    for path in folder.iterdir():
+        path.chmod(0o777)
+
+
+def files(made: rebuild.Build) -> dict[str, dict[str, Any]]:
+    assert made.record is not None
+    record = json.loads((made.output_dir / made.record["file"]).read_text())
+    found = {item["path"]: item for item in record["files"]}
+    for item in found.values():
+        item["chain"] = record["commands"][item["by"]]
+    return found
+
+
+def inputs(made: rebuild.Build) -> Inputs:
+    assert made.inputs is not None
+    return made.inputs
+
+
+def ways(place: Path, folder: str, extra: str = "") -> rebuild.Build:
+    tree = place / "source"
+    tree.mkdir(exist_ok=True)
+    (tree / "reader.c").write_text(READER)
+    (tree / "threads.py").write_text(THREADS)
+    (tree / "ways.sh").write_text(WAYS)
+    return build(place, [["/bin/sh", "ways.sh", folder]], extra=extra)
+
+
+def test_every_way_of_reading_the_source_is_seen(place: Path) -> None:
+    fill(place / "source/data")
+    (place / "source/nobody-reads-me").write_text("dead")
+    made = ways(place, "/build/source/data")
+    found = files(made)
+    for name in SEEN:
+        assert found[shown(f"/build/source/data/{name}")]["class"] == "source", name
+    assert inputs(made).unread == ("nobody-reads-me",)
+    assert inputs(made).problems == ()
+    static = found["/build/source/static-reader"]
+    assert (static["class"], "ld" in static["reason"]) == ("produced", True)
+    compiler = next(item for path, item in found.items() if path.endswith("/cc1"))
+    assert compiler["class"] == "package"
+    assert compiler["package"].startswith("cpp-")
+    assert compiler["chain"][-1].startswith(path_of(found, "/cc1"))
+    loader = next(path for path in found if re.search(r"/ld-linux[^/]*$", path))
+    assert found[loader]["package"].startswith("libc6 ")
+    assert [item.path for item in inputs(made).unaccounted if "/usr/" not in item.path] == []
+
+
+def path_of(found: dict[str, Any], end: str) -> str:
+    return next(path for path in found if path.endswith(end))
+
+
+def test_every_way_of_reading_something_else_is_named(place: Path) -> None:
+    outside = place / "outside"
+    fill(outside)
+    made = ways(place, str(outside), '[sandbox]\nkind = "host"')
+    named = {item.path: item for item in inputs(made).unaccounted}
+    for name in SEEN:
+        assert (
+            named[shown(f"{outside}/{name}")].reason
+            == "belongs to no package that lists its digest"
+        )
+    assert named[f"{outside}/by-static"].chain[-1] == f"./static-reader {outside}/by-static"
+    assert "sh ways.sh" in " ".join(named[f"{outside}/by-static"].chain)
+    assert any("shuts nothing out" in text for text in inputs(made).problems)
+
+
+NAMES = """
+set -e
+mv a b; mkdir d; mv b d/c; mv d e; cat e/c              # the source under its fourth name
+ln e/c hard; cat hard
+echo made >new; mv new e/new; cat e/new                 # made here
+cp keep e/copy; mv -T e f; cat f/copy f/c
+printf x >temp; cat temp; rm temp
+echo more >>keep; cat keep                              # an audited file, altered
+python3 -c 'import os
+fd = os.open(".", os.O_TMPFILE | os.O_RDWR); os.write(fd, b"x")
+os.rename("f/new", "f/last"); os.symlink("f/last", "soft")
+open("soft").read()
+try: open("/dev/urandom", "rb").read(1)
+finally: open("out", "w").write("x")'
+"""
+
+
+def test_names_move_and_what_is_known_of_them_moves_along(place: Path) -> None:
+    tree = place / "source"
+    tree.mkdir()
+    for name in ("a", "keep"):
+        (tree / name).write_text(name)
+    made = build(place, [NAMES])
+    found = files(made)
+    top = "/build/source"
+    for name in ("e/c", "hard", "f/c"):
+        assert found[f"{top}/{name}"]["class"] == "source", name
+    for name in ("e/new", "f/copy", "temp", "f/last"):
+        assert found[f"{top}/{name}"]["class"] == "produced", name
+    assert "cp keep e/copy" in found[f"{top}/f/copy"]["reason"]
+    assert inputs(made).problems == ()
+    events = {(item.path, item.reason) for item in inputs(made).events}
+    assert events == {
+        (f"{top}/keep", "an audited file that the build altered"),
+        ("/dev/urandom", "read as randomness"),
+    }
+    assert inputs(made).unread == ()
+
+
+def test_a_download_is_an_event_that_names_the_address(place: Path) -> None:
+    tree = place / "source"
+    tree.mkdir()
+    (tree / "fetch.py").write_text(
+        "import socket\n"
+        "for family, where in ((socket.AF_INET, '192.0.2.7'), (socket.AF_INET6, '2001:db8::7')):\n"
+        "    try: socket.socket(family).connect((where, 443))\n"
+        "    except OSError: pass\n"
+        "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 53))\n"
+        "open('out', 'w').write('x')\n"
+    )
+    made = build(place, [["/usr/bin/python3", "fetch.py"]])
+    events = {item.path: item for item in inputs(made).events}
+    assert set(events) == {"192.0.2.7 port 443", "2001:db8::7 port 443", "127.0.0.1 port 53"}
+    event = events["192.0.2.7 port 443"]
+    assert event.reason == "asked for the network: network is unreachable"
+    assert event.chain[-1] == "/usr/bin/python3 fetch.py"
+
+
+def test_a_file_swapped_between_review_and_build_is_named(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is refused before the build; and were it not, the account would name it."""
+    tree = place / "source"
+    tree.mkdir()
+    (tree / "good.h").write_text("int reviewed;\n")
+    (tree / "main.c").write_text(
+        '#include "good.h"\n#include "late.h"\nint main(void){return 0;}\n'
+    )
+    (place / "audit.toml").write_text(
+        '[source]\nkind = "directory"\npath = "source"\n[build]\nrecipe = "command"\n'
+        'steps = ["cc -c -o out main.c"]\noutputs = ["out"]\n'
+    )
+    spec = load(place / "audit.toml")
+    audited = source.obtain(spec, Cache.open(place / "cache"))
+    (tree / "good.h").write_text("int swapped;\n")
+    (tree / "late.h").write_text("int slipped_in;\n")
+    cache = Cache.open(place / "cache")
+    with pytest.raises(SourceError, match="changed between its check and the build"):
+        rebuild.rebuild(spec, audited, cache, place / "refused")
+
+    def unchecked(copied: source.Source, into: Path) -> None:
+        shutil.copytree(copied.path, into, dirs_exist_ok=True)
+
+    monkeypatch.setattr("verifier.rebuild.recipes.command.copy_tree", unchecked)
+    made = rebuild.rebuild(spec, audited, Cache.open(place / "cache"), place / "output")
+    named = {item.path: item.reason for item in inputs(made).unaccounted}
+    assert "changed between the audit and the build" in named["/build/source/good.h"]
+    assert "neither audited source nor pinned" in named["/build/source/late.h"]
+    assert any(item.path == "/build/source/good.h" for item in inputs(made).events)
+
+
+def test_a_root_that_is_not_what_its_packages_ship_is_named(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = Cache.open()
+    true = base_root(Apt(cache, DebianArchive(), lambda _text: None))
+    path = place / "root"
+    subprocess.run(["cp", "-al", true.path, path], check=True)
+    compiler = (path / "usr/bin/gcc").resolve()
+    compiler = path / "usr/bin" / compiler.name
+    kept = compiler.with_name("real-gcc")
+    compiler.rename(kept)
+    compiler.write_text('#!/bin/sh\nexec /usr/bin/real-gcc -include /usr/include/planted.h "$@"\n')
+    compiler.chmod(0o755)
+    (path / "usr/include/planted.h").write_text("int planted;\n")
+    (path / "etc/ld.so.cache").unlink()
+    shutil.copyfile(true.path / "etc/ld.so.cache", path / "etc/ld.so.cache")
+    with (path / "etc/ld.so.cache").open("ab") as file:
+        file.write(b"\0" * 8)
+    (path / "var/lib/made-by-a-script").write_text("x")
+    root = dataclasses.replace(true, path=path, digest=digest(path))
+    monkeypatch.setattr(Command, "root", lambda _self: root)
+    (place / "source").mkdir()
+    (place / "source/main.c").write_text("int main(void) { return 0; }\n")
+    steps = ["gcc -c -o out main.c", "cat /var/lib/made-by-a-script /etc/nsswitch.conf"]
+    made = build(place, steps, extra='[sandbox]\nroot = "debian:bookworm"')
+    named = {item.path: item.reason for item in inputs(made).unaccounted}
+    assert named == {
+        f"/usr/bin/{compiler.name}": named[f"/usr/bin/{compiler.name}"],
+        "/usr/bin/real-gcc": "belongs to no package that lists its digest",
+        "/usr/include/planted.h": "belongs to no package that lists its digest",
+        "/etc/ld.so.cache": "is not what ldconfig makes of the libraries here",
+    }
+    assert "differs from what its package gcc-12" in named[f"/usr/bin/{compiler.name}"]
+    found = files(made)
+    assert found["/var/lib/made-by-a-script"]["reason"].startswith("made when the root was made")
+    assert found["/etc/nsswitch.conf"]["reason"] == "a copy of /usr/share/libc-bin/nsswitch.conf"
+    assert isinstance(root, Root)
+
+
+def test_a_clean_root_leaves_nothing_unaccounted(place: Path) -> None:
+    (place / "source").mkdir()
+    (place / "source/main.c").write_text("#include <stdio.h>\nint main(void) { return 0; }\n")
+    steps = ["cc -o out main.c && ./out", "perl -e 'use POSIX;'"]
+    made = rebuild_with_default_cache(place, steps)
+    assert (inputs(made).unaccounted, inputs(made).problems) == ((), ())
+    assert files(made)["/etc/ld.so.cache"]["reason"] == "as ldconfig makes it again"
+
+
+def rebuild_with_default_cache(place: Path, steps: list[str]) -> rebuild.Build:
+    (place / "audit.toml").write_text(
+        '[source]\nkind = "directory"\npath = "source"\n[build]\nrecipe = "command"\n'
+        f'steps = {json.dumps(steps)}\noutputs = ["out"]\n[sandbox]\nroot = "debian:bookworm"\n'
+    )
+    spec = load(place / "audit.toml")
+    got = source.obtain(spec, Cache.open(place / "cache"))
+    return rebuild.rebuild(spec, got, Cache.open(), place / "output")
+
+
+def test_a_second_recorder_saw_nothing_that_the_first_did_not(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """strace without its filter, in one file, read by another reader: names of results alone."""
+    second = place / "second.log"
+
+    def around(argv: Any, directory: Path) -> tuple[str, ...]:
+        traced = "trace=open,openat,openat2,creat,execve,execveat"
+        plain = ("strace", "-f", "-y", "-s", "0", "-e", traced, "-o", str(second), "--")
+        return (*plain, *argv) if directory.name == "2" else first(argv, directory)
+
+    first = strace.around
+    fill(place / "source/data")
+    made = ways(place, "/build/source/data")
+    seen = set(files(made))
+    monkeypatch.setattr(strace, "around", around)
+    monkeypatch.setattr(strace, "lines", lambda _directory: [])
+    twice = [["/bin/true"], ["/bin/sh", "ways.sh", "/build/source/data"]]
+    build(place, twice)
+    text = second.read_text(errors="replace")
+    inside = text[text.index("ways.sh") if "ways.sh" in text else 0 :]
+    inside = inside[inside.index("reader.c") :]
+    opened = set(re.findall(r"= \d+<(/[^>]*)>$", inside, re.MULTILINE))
+    known = {path.replace("\t", "\\t").replace('"', '\\"') for path in seen}
+    missing = {
+        path
+        for path in opened - known
+        if path.startswith(("/build/source/data/", "/usr/lib/gcc", "/usr/include", "/lib"))
+        and not Path(path).is_dir()
+        and "\\" not in path
+    }
+    assert len(opened) > 50
+    assert {path for path in missing if "data/deep" not in path} <= {"/build/source/data"}
+
+
+def test_a_recording_that_is_missing_says_so(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounting, "_has_strace", lambda: False)
+    (place / "source").mkdir()
+    made = build(place, ["touch out"])
+    assert inputs(made).method == "none"
+    assert "strace is needed" in inputs(made).problems[0]
+    assert made.record is None
+    again = build(place, ["touch out"], extra="[inputs]\nrecord = false")
+    assert again.inputs is None

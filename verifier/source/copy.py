@@ -1,0 +1,59 @@
+"""Copies of an audited source for the build, checked after they were made.
+
+A file that is swapped between the check of the source and its copying would else be built unseen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from typing import TYPE_CHECKING
+
+from verifier.errors import SourceError
+from verifier.source.tree import SKIPPED, scan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from verifier.source.base import Source
+
+
+def copy_tree(source: Source, into: Path) -> None:
+    """Copy the tree into an empty directory, times included: make decides by them.
+
+    Raises:
+        SourceError: what was copied is not what was checked.
+    """
+    skipped = {name.decode() for name in SKIPPED}
+    top = str(source.path)
+    try:
+        shutil.copytree(
+            top,
+            into,
+            symlinks=True,
+            dirs_exist_ok=True,
+            ignore=lambda where, names: skipped.intersection(names) if where == top else (),
+        )
+    except (OSError, shutil.Error) as error:
+        raise SourceError(f"The source {source.path} cannot be copied: {error}.") from error
+    if scan(into).entries != source.entries:
+        raise SourceError(
+            f"The source {source.path} changed between its check and the build; nothing was built."
+        )
+
+
+def check_copies(source: Source, copies: Mapping[str, Path]) -> None:
+    """Hold single copies, by their name in the source, against what was checked.
+
+    Raises:
+        SourceError: one is not what was checked.
+    """
+    known = {file.name: file.sha256 for file in source.files}
+    for name, path in copies.items():
+        with path.open("rb") as file:
+            if known.get(name) != hashlib.file_digest(file, "sha256").hexdigest():
+                raise SourceError(
+                    f"{name} of the source changed between its check and the build; "
+                    "nothing was built."
+                )
