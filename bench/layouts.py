@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from bench import measure
+from bench import inputs, measure
 from bench.table import Section, seconds
 from tests import realfiles
 from tests.layouts import builds, twins
@@ -20,22 +21,35 @@ _TURNED = ("if( zLeft==0 ){", "if( zLeft==(char*)8 ){")
 
 
 def run() -> Section:
-    """SQLite with a function changed near its start, and a DLL linked at two paths."""
+    """SQLite with a function changed near its start, a DLL linked at two paths, a large library."""
     where = realfiles.made("layout-bench", "sqlite-1", _build)
-    section = Section(("pair", "command", "wall", "memory", "aim", "alone", "objdump -d of both"))
-    for name, kind, aim in (("shifted", "elf", SHIFTED), ("paths", "pe", REBASED)):
+    section = Section(
+        ("pair", "command", "wall", "processor", "memory", "lines", "aim", "alone", "sha256sum",
+         "of it", "objdump -d of both", "of it")
+    )  # fmt: skip
+    for name, kind, aim in (("shifted", "elf", f"{SHIFTED} s"), ("paths", "pe", f"{REBASED} s")):
         suffix = builds.KINDS[kind].suffix
         pair = [where / name / side / f"lib.{suffix}" for side in ("shipped", "rebuilt")]
-        dump = f"{builds.KINDS[kind].prefix}objdump -d {pair[0]} {pair[1]} > /dev/null"
-        command = measure.verifier("compare", *pair, "--policy", "layout", "--quiet")
-        found = measure.alternating({"ours": command, "dump": ["sh", "-c", dump]}, RUNS)
-        cost, other = found["ours"], found["dump"]
-        section.add(
-            *(name, "verifier compare --policy layout", seconds(cost.wall)),
-            *(f"{cost.memory >> 20} MiB", f"{aim} s", seconds(_alone(kind, pair))),
-            seconds(other.wall),
-        )
+        _row(section, name, kind, pair, aim, RUNS)
+    _row(section, "libLLVM, one byte", "elf", list(inputs.library()), "2x sha256sum", 1)
     return section
+
+
+def _row(section: Section, name: str, kind: str, pair: list[Path], aim: str, runs: int) -> None:
+    dump = f"{builds.KINDS[kind].prefix}objdump -d {pair[0]} {pair[1]} > /dev/null"
+    ours = measure.verifier("compare", *pair, "--policy", "layout")
+    hashed = ["sha256sum", *map(str, pair)]
+    commands = {"ours": ours, "hashed": hashed, "dump": ["sh", "-c", dump]}
+    found = measure.alternating(commands, runs)
+    cost = found["ours"]
+    said = subprocess.run(ours, capture_output=True, check=False).stdout.count(b"\n")
+    alone = seconds(_alone(kind, pair)) if runs > 1 else ""
+    section.add(
+        *(name, "verifier compare --policy layout", seconds(cost.wall), seconds(cost.processor)),
+        *(f"{cost.memory >> 20} MiB", said, aim, alone),
+        *(seconds(found["hashed"].wall), f"{cost.wall / found['hashed'].wall:.2f}x"),
+        *(seconds(found["dump"].wall), f"{cost.wall / found['dump'].wall:.2f}x"),
+    )
 
 
 def _alone(kind: str, pair: list[Path]) -> float:

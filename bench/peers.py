@@ -10,7 +10,9 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
+from bisect import bisect_right
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,11 +27,12 @@ if TYPE_CHECKING:
 
     from tests.layouts.builds import Kind
 
-CAP = 300.0  # seconds for one tool and pair
+CAP = 120.0  # seconds for one tool and pair
 _STOPPED = 124  # what timeout(1) returns
 DEFLATE_LINE = 881  # a comparison of zlib's deflate.c, from 0
 SQLITE = ("if( zLeft==0 ){", "if( zLeft==(char*)8 ){")
 _LINE = re.compile(r"^[\s│├┄─╌]*([-+])\s*([0-9a-f]{3,16}):\s")
+_JUMP = re.compile(r"^[\s│├┄─╌]*[-+]\s+j\w+\s+[0-9a-f]+ <([^+>]+)\+0x")
 _PLACE = re.compile(r"\.text\+0x([0-9a-f]+)")
 
 
@@ -55,6 +58,7 @@ def run() -> Section:
                 section.add(pair.name, tool, "stopped", "", "", f"> {seconds(CAP)}")
                 continue
             found = _ours(pair, said) if tool == "verifier" else _theirs(pair, said)
+            print(f"{pair.name}: {tool}: {seconds(took)}", file=sys.stderr, flush=True)
             section.add(
                 *(pair.name, tool, len(said.splitlines())),
                 f"{len(found & pair.truth)} of {len(pair.truth)}",
@@ -124,12 +128,14 @@ def _theirs(pair: Pair, said: str) -> frozenset[str]:
     bases = [base(path) for path in pair.named]
     found = set()
     for line in said.splitlines():
+        if named := _JUMP.match(line):  # without an address: a jump inside its own function
+            found.add(named[1])
         if hit := _LINE.match(line):
             which = hit[1] == "+"
             address = int(hit[2], 16) - bases[which]
-            known = [name for at, name in starts[which] if at <= address]
-            if known:
-                found.add(known[-1])
+            index = bisect_right(starts[which], (address, "~")) - 1
+            if index >= 0:
+                found.add(starts[which][index][1])
     return frozenset(found)
 
 

@@ -52,22 +52,14 @@ class ImagesAnswer(NamedTuple):
 
 def compare_images(settings: Settings, request: ImagesRequest) -> ImagesAnswer:
     """Map two images onto each other; patches where the map is total and a rule allows it."""
-    from verifier.semantic.layout import encode, rebased  # noqa: PLC0415 - only for programs
-
     images = request.images
     shipped, rebuilt = content.view(request.shipped), content.view(request.rebuilt)
     large = max(len(shipped), len(rebuilt)) > limits.IMAGES_LARGE
     try:
-        if images.format == "pe" and (
-            moved := rebased.find(shipped, rebuilt, *_settled(request.settled))
-        ):
-            extents, assumed = moved
-            notes = (rebased.NOTE, *(f"Assumed: {item}" for item in assumed))
-            text = encode.encode(extents)
-            judged = _Judged(text, len(extents), notes, assumptions=len(assumed))
-        else:
-            with more_memory() if large else nullcontext():
-                judged = _judged(request, shipped, rebuilt)
+        with more_memory() if large else nullcontext():
+            judged = _at_another_base(request, shipped, rebuilt) or _judged(
+                request, shipped, rebuilt
+            )
     except VerifierError as error:
         return ImagesAnswer(notes=(f"Its functions were not compared: {error}",))
     parameters = {
@@ -103,9 +95,23 @@ class _Judged(NamedTuple):
     told: ImagesAnswer = ImagesAnswer()
 
 
+def _at_another_base(request: ImagesRequest, shipped: Buffer, rebuilt: Buffer) -> _Judged | None:
+    """The map of a PE image that differs by its base alone; None for all others."""
+    from verifier.semantic.layout import encode, rebased  # noqa: PLC0415 - only where programs differ
+
+    if request.images.format != "pe":
+        return None
+    found = rebased.find(shipped, rebuilt, *_settled(request.settled))
+    if found is None:
+        return None
+    notes = (rebased.NOTE, *(f"Assumed: {item}" for item in found.assumptions))
+    text = encode.encode(found.extents)
+    return _Judged(text, len(found.extents), notes, assumptions=len(found.assumptions))
+
+
 def _judged(request: ImagesRequest, shipped: Buffer, rebuilt: Buffer) -> _Judged:
     """The map that reading all code finds."""
-    from verifier.semantic.layout import encode  # noqa: PLC0415 - as above
+    from verifier.semantic.layout import encode  # noqa: PLC0415 - only where programs differ
     from verifier.semantic.layout.explain import explain  # noqa: PLC0415 - as above
 
     images = request.images

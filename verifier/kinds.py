@@ -80,6 +80,7 @@ DIFFERENCES: dict[str, str] = {
     "mode": "Permission bits or the file's type bits differ.",
     "needed-added": "The shipped image needs a library that the rebuilt one does not.",
     "needed-removed": "The rebuilt image needs a library that the shipped one does not.",
+    "object-changed": "A data object of both images, named by a symbol, holds something else.",
     "owner": "The owner or group differs.",
     "pax-added": "Only the shipped tar has this pax record.",
     "pax-header-added": "Only the shipped tar has this pax header record.",

@@ -86,6 +86,7 @@ def test_a_build_says_which_image_it_had(root: Root, place: Path) -> None:
         place,
         ["umask >out; env | sort >>out; cc --version >>out"],
         extra='[debian]\nsuite = "bookworm"\n[sandbox]\nkind = "podman"',
+        shared=True,
     )
     said = (made.output_dir / "out").read_text().splitlines()
     assert said[0] == "0022"
@@ -99,7 +100,7 @@ def test_another_image_than_the_pinned_one_is_refused(root: Root, place: Path) -
     del root
     pin = f'[sandbox]\nkind = "podman"\nimage = "sha256:{"0" * 64}"'
     with pytest.raises(BuildError, match="not sha256:0000"):
-        build(place, ["touch out"], extra=pin)
+        build(place, ["touch out"], extra=pin, shared=True)
 
 
 def test_an_altered_image_is_refused(place: Path) -> None:

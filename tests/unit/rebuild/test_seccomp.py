@@ -49,6 +49,8 @@ DECISIONS: list[tuple[tuple[int, int], tuple[int, ...], int]] = [
     ((135, 92), (0x0040000,), 0),  # ADDR_NO_RANDOMIZE
     ((135, 92), (0x0400000,), errno.EPERM),  # READ_IMPLIES_EXEC
     ((135, 92), (0x0100008,), errno.EPERM),  # MMAP_PAGE_ZERO
+    ((317, 277), (1, 1), 0),  # a filter of the build's own, for all its threads
+    ((317, 277), (1, 9), errno.EPERM),  # one with a listener
     ((41, 198), (1,), 0),
     ((41, 198), (2,), 0),
     ((41, 198), (10,), 0),
@@ -68,6 +70,7 @@ NAMES = {
     (0, 63): "read", (59, 221): "execve", (101, 117): "ptrace", (250, 219): "keyctl",
     (425, 425): "io_uring_setup", (435, 435): "clone3", (56, 220): "clone",
     (272, 97): "unshare", (16, 29): "ioctl", (41, 198): "socket", (135, 92): "personality",
+    (317, 277): "seccomp",
 }  # fmt: skip
 
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from verifier.semantic.layout import elf, functions, nearby, neutral, pe, proof, remembering, story
+from verifier.semantic.layout import (
+    elf,
+    functions,
+    nearby,
+    neutral,
+    objects,
+    pe,
+    proof,
+    remembering,
+    story,
+)
 from verifier.semantic.layout.assembled import assemble
 from verifier.semantic.layout.match import Match
 
@@ -93,6 +103,7 @@ def _compared(match: Match, finding: proof.Finding, notes: list[str]) -> Explain
     one, other = match.one, match.other
     found = functions.compare(match)
     differences = story.functions(one, other, found)
+    differences += objects.changed(match, functions.Namer(match))
     notes = [story.summary(other, found), *notes]
     if not notes[1:] and not (found.changed or found.added or found.removed or found.unread):
         notes += [f"No map makes them one program: {fault}" for fault in finding.faults[:_WHY]]

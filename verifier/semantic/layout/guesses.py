@@ -39,8 +39,12 @@ def words(program: Program, known: set[int], size: int) -> list[_Row]:
         values = np.frombuffer(piece.data, dtype=form, count=count).astype(np.int64)
         for index in np.flatnonzero(_inside(program, values)).tolist():
             at = piece.address + index * size
+            value = int(values[index])
+            home = program.piece_at(value)
+            if program.machine == "arm" and home is not None and home.code:
+                value &= ~1  # the lowest bit says Thumb
             if at not in known:
-                rows.append((at, size, int(Kind.POINTER), int(values[index]), 0))
+                rows.append((at, size, int(Kind.POINTER), value, 0))
     return rows
 
 

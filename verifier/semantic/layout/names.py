@@ -10,9 +10,13 @@ import numpy as np
 from verifier.formats.base import text
 from verifier.semantic.demangle import demangled
 from verifier.semantic.layout import dwarf
-from verifier.semantic.layout.program import Kind
+from verifier.semantic.layout.program import Address, Kind
 
 _VARIANT = re.compile(r"([CD][0-5])E[^E]*$")
+
+_CALLERS = 64
+_ORDERED = (".init_array", ".fini_array", ".preinit_array", ".ctors", ".dtors")
+_WORD = 8
 
 if TYPE_CHECKING:
     from verifier.semantic.layout.assembled import Assembled
@@ -67,13 +71,23 @@ def of(image: Assembled, start: int) -> str:
 def _role(image: Assembled, start: int) -> str:
     """The only named function that refers to it, if there is one."""
     hits = np.flatnonzero(image.slots.target == start)
-    callers = {image.atom(int(image.slots.at[index])) for index in hits[:64].tolist()}
+    places = image.slots.at[hits[:_CALLERS]].tolist()
+    homes = [image.piece_at(at) for at in places]
+    callers = {
+        image.atom(at) for at, piece in zip(places, homes, strict=True) if piece and piece.code
+    }
     named = sorted(image.program.names[at][0] for at in callers if at in image.program.names)
     if named:
         more = f" and {len(callers) - 1} more" if len(callers) > 1 else ""
         return text(f"called by {named[0]}{more}".encode("utf-8", "surrogateescape"))
     kinds = set(image.slots.kind[hits].tolist())
     if kinds == {int(Kind.POINTER)}:
-        piece = image.piece_at(int(image.slots.at[hits[0]]))
-        return f"a pointer in {piece.name} leads to it" if piece else ""
-    return ""
+        piece = homes[0]
+        if piece is None:
+            return ""
+        if piece.name in _ORDERED:
+            number = (places[0] - piece.address) // _WORD + 1
+            return f"number {number} of {piece.name}"
+        return f"a pointer in {piece.name} leads to it"
+    entry = ("entry", Address(start)) in image.program.facts
+    return "the program's entry point" if entry else ""

@@ -68,11 +68,12 @@ def find(
     if len(one) != len(other) or bytes(one[:2]) != b"MZ":
         return None
     image, twin = layout(one).info, layout(other).info
-    places = _places(one, image)
-    if not places or not _sound(image, twin):
-        return None
-    width = _MACHINES[image.machine][2]
     start, end = image.optional["ImageBase"], twin.optional["ImageBase"]
+    if start == end or image.machine not in _MACHINES or not _sound(image, twin):
+        return None
+    places, width = _places(one, image), _MACHINES[image.machine][2]
+    if not places:
+        return None
     if not _moved(one, other, places, end - start, width):
         return None
     copy = bytearray(one)

@@ -28,7 +28,7 @@ from verifier.formats.elf.header import (
 )
 from verifier.semantic.layout import arm, elfdynamic, frames, guesses, unlinked
 from verifier.semantic.layout.extent import FARTHEST
-from verifier.semantic.layout.program import Kind, Piece, Program, slots_of
+from verifier.semantic.layout.program import Address, Kind, Piece, Program, slots_of
 
 if TYPE_CHECKING:
     from verifier.content import Buffer
@@ -120,9 +120,10 @@ def _fill(data: Buffer, image: Image, program: Program) -> None:
     else:
         rows = _relocations(data, image, program, symbols)
     modes = _names(program, [each for table in symbols.values() for each in table])
+    program.facts.append(("entry", Address(image.header.entry)))
     _starts(program, image.header.entry, word)
     fixed = image.header.type == _EXEC
-    if fixed and program.machine != "arm":
+    if fixed:
         rows += guesses.words(program, {row[0] for row in rows}, word)
     program.slots = slots_of(rows)
     if program.machine == "arm":

@@ -1,0 +1,62 @@
+"""Changed data is told by the names of its objects, though all of it moved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.layouts import builds
+from verifier.semantic.layout.explain import explain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SOURCE = """
+%(first)s
+static int one(int n) { return n + 3; }
+static int two(int n) { return n * 5; }
+int numbers[6] = {%(numbers)s};
+char words[] = "%(words)s";
+const char *names[] = {"alpha", "beta"};
+int (*table[])(int) = {%(table)s};
+int call(int n) { return table[n & 1](n) + numbers[n %% 6]; }
+"""
+PLAIN = {"first": "", "numbers": "1, 2, 3, 4, 5, 6", "words": "some words", "table": "one, two"}
+SHIFT = {"first": "int early[40] = {1}; int more(int n) { return early[n % 40]; }"}
+FLAGS = ("-O1", "-fPIC", "-shared", "-nostdlib", "-Wl,--build-id=none", "-Wl,-e,call")
+
+
+def image(where: Path, **changes: str) -> memoryview:
+    where.mkdir()
+    (where / "a.c").write_text(SOURCE % (PLAIN | SHIFT | changes))
+    builds.run("gcc", *FLAGS, "-o", "lib.so", "a.c", where=where)
+    return memoryview((where / "lib.so").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "said"),
+    [
+        ("numbers", {"numbers": "1, 2, 3, 9, 5, 6"}, "1 of 24 bytes differ, from offset 0xc"),
+        ("words", {"words": "same words"}, 'The text "some words" became "same words".'),
+        ("table", {"table": "two, one"}, "leads to two, not to one."),
+        ("words", {"words": "some more"}, "It takes 10 bytes in the shipped image, 11"),
+    ],
+)
+@pytest.mark.parametrize("first", [PLAIN["first"], SHIFT["first"]])
+def test_the_object_that_changed_is_named(
+    tmp_path: Path, name: str, changes: dict[str, str], said: str, first: str
+) -> None:
+    rebuilt = image(tmp_path / "rebuilt", first=PLAIN["first"])
+    shipped = image(tmp_path / "shipped", first=first, **changes)
+    found = explain("elf", shipped, rebuilt)
+    told = [each for each in found.differences if each.kind == "object-changed"]
+    assert [each.where for each in told] == [name]
+    assert said in told[0].summary
+    assert not found.finding.total
+
+
+def test_data_that_moved_alone_is_not_told(tmp_path: Path) -> None:
+    rebuilt = image(tmp_path / "rebuilt", first=PLAIN["first"])
+    found = explain("elf", image(tmp_path / "shipped"), rebuilt)
+    assert [each.kind for each in found.differences] == ["function-added"]
