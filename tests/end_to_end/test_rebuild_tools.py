@@ -93,7 +93,9 @@ def test_a_project_builds_twice_alike_and_a_change_shows(place: Path, recipe: st
 LONG = pytest.mark.exhaustive
 
 
-@pytest.mark.parametrize("system", ["make", "meson", pytest.param("autotools", marks=LONG)])
+@pytest.mark.parametrize(
+    "system", ["make", pytest.param("meson", marks=LONG), pytest.param("autotools", marks=LONG)]
+)
 def test_mingw_through_other_build_systems(place: Path, system: str) -> None:
     names = {"make": "hello-c", "meson": "meson-c", "autotools": "autotools-c"}
     keys = 'outputs = ["hello*"]\ntargets = ["hello"]' if system == "make" else ""
