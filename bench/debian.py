@@ -107,7 +107,16 @@ def rebuild(target: Target, cache: Cache) -> dict[str, Any]:
         spec, saved = folder / f"{target.name}.toml", folder / "report.json"
         head = SPEC.format(**target._asdict(), seconds=SECONDS)
         spec.write_text(head + "".join(artifacts), "utf-8")
-        command = [sys.executable, "-m", "verifier", "verify", str(spec), "--quiet"]
+        command = [
+            sys.executable,
+            "-m",
+            "verifier",
+            "verify",
+            str(spec),
+            "--quiet",
+            "--rebuilds",
+            "1",
+        ]
         command += ["--json", str(saved), "--output", str(folder / "output")]
         try:
             done = subprocess.run(
