@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bench.fanotify import Watch
 from bench.table import Section
@@ -26,19 +27,27 @@ if TYPE_CHECKING:
     from verifier.rebuild import Build
 
 SPECS = Path(__file__).resolve().parents[1] / "fixtures/specs"
-TIMES = 3
+TIMES = int(os.environ.get("BENCH_TIMES", "3"))
 PROJECTS = {  # built by the host's own tools, so that a plain build has the same
     "tree": ["make -j2", "cp tree out"],
     "hello": ["./configure --quiet && make -j2", "cp hello out"],
 }
-PLAIN, CLOSED, TRACED = "plain", "sandboxed", "sandboxed, recorded"
+PLAIN, CLOSED, TRACED = "plain", "sandboxed", "recorded"
 BUILD_PATH = "/build/recorded-twice"
+
+
+class Cost(NamedTuple):
+    """Seconds of wall time of the steps, of processor time of all children, of reading the log."""
+
+    wall: float
+    processor: float
+    reading: float = 0.0
 
 
 def run() -> Section:
     section = Section(
-        ("project", PLAIN, CLOSED, TRACED, "sandboxed ÷ plain", "recorded ÷ sandboxed",
-         "read", "unaccounted", "log read in", "fanotify saw more"),
+        ("project", f"{PLAIN}: wall, processor", CLOSED, TRACED, "sandboxed ÷ plain",
+         "recorded ÷ sandboxed", "read", "unaccounted", "log read in", "fanotify saw more"),
     )  # fmt: skip
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         place = Path(folder)
@@ -48,9 +57,10 @@ def run() -> Section:
         for name in ("tree", *(("shim",) if os.environ.get("BENCH_SHIM") else ())):
             _debian(section, place / f"debian-{name}", name)
     section.notes.append(
-        f"Medians of {TIMES} alternating builds (Debian packages: of one), wall time of the steps. "
-        "`fanotify saw more`: names below the build path that a second recorder saw and the record "
-        "has not, out of all that it saw there."
+        f"Medians of {TIMES} alternating builds (Debian packages: one of each). Ratios are of wall "
+        "time, then of processor time, which a loaded machine distorts less. Reading the log is "
+        "processor time of the verifier after each step. `fanotify saw more`: names below the "
+        "build path that a second recorder saw read or run and the record has not, of all such."
     )
     return section
 
@@ -58,27 +68,27 @@ def run() -> Section:
 def _project(section: Section, place: Path, name: str, steps: list[str]) -> None:
     tree = place / "source"
     _unpack(name, place, tree)
-    seconds: dict[str, list[float]] = {PLAIN: [], CLOSED: [], TRACED: []}
+    costs: dict[str, list[Cost]] = {PLAIN: [], CLOSED: [], TRACED: []}
     for _ in range(TIMES):
-        for way, taken in seconds.items():
-            build, _ = _build(_spec(place, steps, way), place)
-            taken.append(_seconds(build))
+        for way, taken in costs.items():
+            taken.append(_build(_spec(place, steps, way), place)[1])
     with Watch(place) as watch:
-        build, reading = _build(_spec(place, steps, TRACED), place)
-    middle = [statistics.median(seconds[way]) for way in (PLAIN, CLOSED, TRACED)]
-    section.add(name, *_row(middle, build, reading), _unseen(section, build, watch))
+        build, last = _build(_spec(place, steps, TRACED), place)
+    costs[TRACED].append(last)
+    middle = [_median(costs[way]) for way in (PLAIN, CLOSED, TRACED)]
+    section.add(name, *_row(middle, build), _unseen(section, build, watch))
 
 
 def _debian(section: Section, place: Path, name: str) -> None:
     place.mkdir()
-    seconds = [0.0]
+    costs: list[Cost | None] = [None]
     for record in ("false", "true"):
         text = (SPECS / f"{name}.toml").read_text() + f"\n[inputs]\nrecord = {record}\n"
         (place / "spec.toml").write_text(text)
-        build, reading = _build(place / "spec.toml", place)
-        seconds.append(_seconds(build))
+        build, cost = _build(place / "spec.toml", place)
+        costs.append(cost)
     section.kept = section.kept and build.inputs is not None and not build.inputs.unaccounted
-    section.add(f"{name} (Debian package)", *_row(seconds, build, reading), "")
+    section.add(f"{name} (Debian package)", *_row(costs, build), "")
 
 
 def _unpack(name: str, place: Path, tree: Path) -> None:
@@ -101,45 +111,58 @@ def _spec(place: Path, steps: list[str], way: str) -> Path:
     return place / "spec.toml"
 
 
-def _build(path: Path, place: Path) -> tuple[Build, float]:
-    """One build, and how long reading its recording took."""
+def _build(path: Path, place: Path) -> tuple[Build, Cost]:
     spent = 0.0
     true = recorder.Recorder.finished
 
     def finished(self: recorder.Recorder, step: str, directory: str) -> None:
         nonlocal spent
-        started = time.perf_counter()
+        started = time.process_time()
         true(self, step, directory)
-        spent += time.perf_counter() - started
+        spent += time.process_time() - started
 
     output = place / "output"
     shutil.rmtree(output, ignore_errors=True)
     spec, cache = load(path), Cache.open()
+    got = source.obtain(spec, cache)
     recorder.Recorder.finished = finished  # type: ignore[method-assign]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     try:
-        return rebuild.rebuild(spec, source.obtain(spec, cache), cache, output), spent
+        build = rebuild.rebuild(spec, got, cache, output)
     finally:
         recorder.Recorder.finished = true  # type: ignore[method-assign]
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    wall = sum(step.seconds for step in build.steps if step.name != "tools")
+    return build, Cost(wall, sum(after[:2]) - sum(before[:2]), spent)
 
 
-def _seconds(build: Build) -> float:
-    return sum(step.seconds for step in build.steps if step.name != "tools")
+def _median(costs: list[Cost]) -> Cost:
+    return Cost(*(statistics.median(each) for each in zip(*costs, strict=True)))
 
 
-def _row(seconds: list[float], build: Build, reading: float) -> list[str]:
-    plain, closed, traced = seconds
+def _row(costs: list[Cost | None] | list[Cost], build: Build) -> list[str]:
+    plain, closed, traced = costs
     assert build.inputs is not None
+    assert traced is not None
     read = sum(item.files for item in build.inputs.classes)
     return [
-        f"{plain:.1f} s" if plain else "",
-        f"{closed:.1f} s",
-        f"{traced:.1f} s",
-        f"{closed / plain:.2f}x" if plain else "",
-        f"{traced / closed:.2f}x",
+        *(_shown(each) for each in costs),
+        _ratio(closed, plain),
+        _ratio(traced, closed),
         str(read),
         str(len(build.inputs.unaccounted)),
-        f"{reading:.2f} s",
+        f"{traced.reading:.2f} s",
     ]
+
+
+def _shown(cost: Cost | None) -> str:
+    return "" if cost is None else f"{cost.wall:.1f} s, {cost.processor:.1f} s"
+
+
+def _ratio(one: Cost | None, other: Cost | None) -> str:
+    if one is None or other is None:
+        return ""
+    return f"{one.wall / other.wall:.2f}x, {one.processor / other.processor:.2f}x"
 
 
 def _unseen(section: Section, build: Build, watch: Watch) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from verifier import diagnose, run, source, unaccounted
 from verifier import policy as policies
+from verifier.account import Cause
 from verifier.diagnose import buildid
 from verifier.diagnose.again import Rebuilds, rebuild_again
 from verifier.diagnose.builds import Made
@@ -89,7 +90,8 @@ def verify(
             narrate=options.narrate,
             witness=Witness(cache, notify) if options.witness else None,
         )
-        plan = Rebuilds(0, audited, cache, settings, options.output, options.jobs)
+        first = Made(artifacts={a.name: options.output / "rebuilt" / a.name for a in artifacts})
+        plan = Rebuilds(0, first, audited, cache, settings, options.output, options.jobs)
         return _further(spec, result, plan, options, notify)
     except UsageError:
         raise
@@ -113,23 +115,32 @@ def _further(
     if not report.complete:
         return result
     if count > 1:
-        first = Made(artifacts=_rebuilt(report, options.output))
-        plan = plan._replace(builds=count)
-        report = rebuild_again(spec, report, first, plan, notify)
+        report = rebuild_again(spec, report, plan._replace(builds=count), notify)
     if options.diagnose and report.verdict is not Verdict.IDENTICAL:
-        output = options.output
-        wanted = diagnose.Options(
-            output / "diagnosis", output / "shipped", output / LINKED, options.jobs
-        )
-        found = diagnose.diagnose(
-            *(spec, plan.source, plan.cache, plan.settings, wanted, report, notify)
-        )
-        report = report._replace(causes=(*report.causes, *found.causes), makers=found.makers)
+        report = _diagnosis(spec, report, plan, options, notify)
     return result._replace(report=report)
 
 
-def _rebuilt(report: Report, output: Path) -> dict[str, Path]:
-    return {item.path: output / "rebuilt" / item.path for item in report.artifacts}
+def _diagnosis(
+    spec: Spec,
+    report: Report,
+    plan: Rebuilds,
+    options: Options,
+    notify: Callable[[str], None],
+) -> Report:
+    """The report with causes; a diagnosis that fails takes nothing from what was compared."""
+    output = options.output
+    wanted = diagnose.Options(
+        output / "diagnosis", output / "shipped", output / LINKED, options.jobs
+    )
+    try:
+        found = diagnose.diagnose(
+            *(spec, plan.source, plan.cache, plan.settings, wanted, report, notify)
+        )
+    except VerifierError as error:
+        cause = Cause(diagnose.NONE, "", "diagnosis", f"It could not be made: {error}")
+        return report._replace(causes=(*report.causes, cause))
+    return report._replace(causes=(*report.causes, *found.causes), makers=found.makers)
 
 
 def diagnosed(

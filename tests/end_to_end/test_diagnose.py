@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -246,3 +248,75 @@ def test_a_clock_that_does_not_act_fails_the_build(
     cache = source.Cache.open(place / "cache")
     with pytest.raises(BuildError, match="install libfaketime where they run"):
         rebuild.rebuild(loaded, source.obtain(loaded, cache), cache, work / "out")
+
+
+def _cli(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "verifier", "diagnose", *arguments, "--cache"]
+    return subprocess.run(
+        [*command, str(place / "cache")], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+
+
+def test_exit_statuses_and_another_toolchain(place: Path) -> None:
+    project = place / "levels"
+    project.mkdir()
+    (project / "p.c").write_text("int main(int n, char **v) { return n * 3 + (v != 0); }\n")
+    (project / "build.sh").write_text(
+        'mkdir out; gcc "-O$LEVEL" -s -Wl,--build-id=none -o out/p p.c; uname -n >out/host\n'
+    )
+    work = place / "cli"
+    (work / "shipped").mkdir(parents=True)
+    cache = source.Cache.open(place / "cache")
+    for level in ("2", "0"):  # the last one stays in audit.toml
+        loaded = _audit(work, project, f'environment = {{ LEVEL = "{level}" }}')
+        (work / "audit.toml").rename(work / f"level-{level}.toml")
+        got = source.obtain(loaded, cache)
+        rebuild.rebuild(loaded, got, cache, work / f"made-{level}")
+    shutil.copyfile(work / "made-2/out/p", work / "shipped/p")
+    (work / "shipped/host").write_text("vendors\n")
+
+    audit, other = str(work / "level-0.toml"), str(work / "level-2.toml")
+    done = _cli(place, audit, "--factor", "host name", "--toolchain", other, "--json", "-")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    named = {(cause["member"], cause["factor"]) for cause in document["causes"]}
+    assert named == {("p", "toolchain"), ("host", "host name")}
+
+    done = _cli(place, audit, "--factor", "host name", "-q")
+    assert done.returncode == 1
+    assert "explained by host name; " in done.stdout
+    assert _cli(place, audit, "--factor", "weather").returncode == 2
+    (project / "build.sh").write_text("exit 7\n")
+    done = _cli(place, audit, "-q")
+    assert done.returncode == 3
+    assert "failed with exit status 7" in done.stderr
+
+
+def test_verify_names_causes_where_it_is_asked_to(place: Path) -> None:
+    project = place / "hosts"
+    project.mkdir()
+    (project / "build.sh").write_text("mkdir out; uname -n >out/host\n")
+    work = place / "asked"
+    (work / "shipped").mkdir(parents=True)
+    (work / "shipped/host").write_text("vendors\n")
+    report = _verify(_audit(work, project), work / "run", diagnose=True)
+    assert report.verdict is Verdict.DIFFERENT
+    assert {cause.factor for cause in report.causes} == {"host name"}
+    assert "rebuilds" not in report.build
+
+
+def test_a_further_build_that_fails_is_told_and_changes_nothing_else(place: Path) -> None:
+    project = place / "picky"
+    project.mkdir()
+    (project / "build.sh").write_text(
+        'mkdir out; test "$(uname -n)" = sandbox || exit 1; echo a >out/a\n'
+    )
+    work = place / "failing"
+    (work / "shipped").mkdir(parents=True)
+    (work / "shipped/a").write_text("b\n")
+    report = _verify(_audit(work, project), work / "run")
+    assert report.summary == "Different: 2 differences in 1 file."
+    (cause,) = report.causes
+    assert cause.factor == "other conditions"
+    assert "exit status 1" in cause.summary
+    assert "exit status 1" in report.build["rebuilds"][0]["problem"]

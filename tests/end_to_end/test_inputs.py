@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.end_to_end.sandboxes import build, open_place
+from tests.end_to_end.sandboxes import as_nobody, build, open_place
 from verifier import rebuild, source
 from verifier.errors import SourceError
 from verifier.rebuild import accounting
@@ -190,6 +193,34 @@ def test_names_move_and_what_is_known_of_them_moves_along(place: Path) -> None:
     assert inputs(made).unread == ()
 
 
+FLOW = """
+set -e
+cat one.c two.h | sed s/x/y/ >piped.c
+gcc -pipe -c -o out piped.c
+cc -c -o other.o other.c
+ar rc library.a other.o; ar r library.a out
+value=$(cat three); echo "$value" >said
+"""
+
+
+def test_the_audited_files_behind_each_product(place: Path) -> None:
+    tree = place / "source"
+    tree.mkdir()
+    (tree / "one.c").write_text('#include "two.h"\n#include "inner.h"\nint x;\n')
+    (tree / "other.c").write_text('#include "two.h"\n')
+    for name in ("two.h", "three", "inner.h", "never"):
+        (tree / name).write_text("int unused_;\n" if name.endswith(".h") else "text\n")
+    made = build(place, [FLOW], outputs="*", extra="")
+    assert made.record is not None
+    record = json.loads((made.output_dir / made.record["file"]).read_text())
+    origins = {Path(path).name: names for path, names in record["origins"].items()}
+    assert origins["out"] == ["inner.h", "one.c", "two.h"]
+    assert origins["other.o"] == ["other.c", "two.h"]
+    assert origins["library.a"] == ["inner.h", "one.c", "other.c", "two.h"]
+    assert origins["said"] == sorted({"three", *origins["said"]})
+    assert origins["never"] == ["never"]
+
+
 def test_a_download_is_an_event_that_names_the_address(place: Path) -> None:
     tree = place / "source"
     tree.mkdir()
@@ -228,7 +259,7 @@ def test_a_file_swapped_between_review_and_build_is_named(
     (tree / "good.h").write_text("int swapped;\n")
     (tree / "late.h").write_text("int slipped_in;\n")
     cache = Cache.open(place / "cache")
-    with pytest.raises(SourceError, match="changed between its check and the build"):
+    with pytest.raises(SourceError, match=r"changed .* in good\.h, late\.h; nothing was built"):
         rebuild.rebuild(spec, audited, cache, place / "refused")
 
     def unchecked(copied: source.Source, into: Path) -> None:
@@ -303,36 +334,29 @@ def rebuild_with_default_cache(place: Path, steps: list[str]) -> rebuild.Build:
 def test_a_second_recorder_saw_nothing_that_the_first_did_not(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """strace without its filter, in one file, read by another reader: names of results alone."""
-    second = place / "second.log"
-
-    def around(argv: Any, directory: Path) -> tuple[str, ...]:
-        traced = "trace=open,openat,openat2,creat,execve,execveat"
-        plain = ("strace", "-f", "-y", "-s", "0", "-e", traced, "-o", str(second), "--")
-        return (*plain, *argv) if directory.name == "2" else first(argv, directory)
-
-    first = strace.around
+    """strace without a filter, all processes in one file, and another reader of it."""
     fill(place / "source/data")
-    made = ways(place, "/build/source/data")
-    seen = set(files(made))
+    seen = set(files(ways(place, "/build/source/data")))
+    second = place / "second.log"
+    traced = "trace=open,openat,openat2,execve,execveat"
+
+    def around(argv: Any, _directory: Path) -> tuple[str, ...]:
+        return ("strace", "-f", "-y", "-e", traced, "-o", str(second), "--", *argv)
+
     monkeypatch.setattr(strace, "around", around)
     monkeypatch.setattr(strace, "lines", lambda _directory: [])
-    twice = [["/bin/true"], ["/bin/sh", "ways.sh", "/build/source/data"]]
-    build(place, twice)
+    ways(place, "/build/source/data")
     text = second.read_text(errors="replace")
-    inside = text[text.index("ways.sh") if "ways.sh" in text else 0 :]
-    inside = inside[inside.index("reader.c") :]
-    opened = set(re.findall(r"= \d+<(/[^>]*)>$", inside, re.MULTILINE))
-    known = {path.replace("\t", "\\t").replace('"', '\\"') for path in seen}
-    missing = {
+    opened = {
         path
-        for path in opened - known
-        if path.startswith(("/build/source/data/", "/usr/lib/gcc", "/usr/include", "/lib"))
-        and not Path(path).is_dir()
-        and "\\" not in path
+        for flags, path in re.findall(r", (O_RDONLY[^,)]*).* = \d+<(/[^>]*)>$", text, re.MULTILINE)
+        if "O_DIRECTORY" not in flags and "O_PATH" not in flags
     }
-    assert len(opened) > 50
-    assert {path for path in missing if "data/deep" not in path} <= {"/build/source/data"}
+    opened |= set(re.findall(r'execve\("(/build/[^"]*)".* = 0$', text, re.MULTILINE))
+    tops = ("/build/source/", "/usr/include/", "/usr/lib/gcc/")
+    compared = {path for path in opened if path.startswith(tops) and "\\" not in path}
+    assert len(compared) > 20
+    assert compared - seen == set()
 
 
 def test_a_recording_that_is_missing_says_so(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,3 +368,48 @@ def test_a_recording_that_is_missing_says_so(place: Path, monkeypatch: pytest.Mo
     assert made.record is None
     again = build(place, ["touch out"], extra="[inputs]\nrecord = false")
     assert again.inputs is None
+
+
+def test_a_recorded_build_dies_with_the_verifier(place: Path) -> None:
+    (place / "source").mkdir()
+    (place / "audit.toml").write_text(
+        '[source]\nkind = "directory"\npath = "source"\n[build]\nrecipe = "command"\n'
+        'steps = ["exec sleep 4321.25"]\noutputs = ["out"]\n'
+    )
+    argv = [sys.executable, "-m", "verifier", "rebuild", str(place / "audit.toml")]
+    argv += ["-o", str(place / "output")]
+    environment = {**os.environ, "VERIFIER_CACHE": str(place / "cache")}
+    verifier = subprocess.Popen(argv, env=environment, stderr=subprocess.DEVNULL)
+    await_sleepers(1)
+    verifier.kill()
+    verifier.wait()
+    await_sleepers(0)
+
+
+def await_sleepers(wanted: int) -> None:
+    for _ in range(300):
+        found = [command_of(path) for path in Path("/proc").glob("[0-9]*/cmdline")]
+        if found.count(b"sleep\x004321.25\x00") == wanted:
+            return
+        time.sleep(0.1)
+    raise AssertionError(wanted)
+
+
+def command_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # it has ended by now
+        return b""
+
+
+def test_a_user_records_too(place: Path) -> None:
+    (place / "source").mkdir()
+    (place / "source/main.c").write_text("int main(void) { return 0; }\n")
+    place.chmod(0o777)
+
+    def action() -> None:
+        made = build(place / "of-user", ["echo >out; cat out"])
+        assert files(made)["/build/source/out"]["class"] == "produced"
+        assert inputs(made).problems == ()
+
+    as_nobody(action)

@@ -166,3 +166,23 @@ def test_a_file_swapped_between_check_and_build(audit: Path, tmp_path: Path) -> 
     (audit / "source/file").write_text("swapped\n")
     with pytest.raises(SourceError, match="changed between its check and the build"):
         rebuild(spec, source, cache, tmp_path / "output")
+
+
+def test_a_debian_package_is_held_against_the_tree_that_its_build_unpacks(tmp_path: Path) -> None:
+    source = realfiles.debian_source("tree", "2.1.0-1")
+    (dsc,) = source.glob("*.dsc")
+    signers.run("dpkg-source", "--no-check", "-x", str(dsc), "tree", where=tmp_path)
+    (tmp_path / "tree/README").chmod(0o600)  # all else is as it will be
+    record = tmp_path / "record.json"
+    done = run("source", "record", tmp_path / "tree", "-o", record, "--reviewer", "alice")
+    assert done.returncode == 0, done.stderr
+    text = Path("fixtures/specs/tree.toml").read_text()
+    pinned = text.replace(
+        'version = "2.1.0-1"\n', 'version = "2.1.0-1"\nrecord = "record.json"\n', 1
+    )
+    (tmp_path / "spec.toml").write_text(pinned)
+    status, report = verify(tmp_path)
+    assert (status, report["verdict"]) == (3, "inconclusive")
+    assert [problem["summary"] for problem in report["problems"][1:]] == [
+        "'README' has mode 0644, audited 0600"
+    ]

@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from verifier import __version__, shape
-from verifier.attest import make, storedzip
+from verifier import __version__, limits, shape
+from verifier.attest import make, predicate, storedzip, strict
 from verifier.errors import ParseError, UsageError
 
 SCHEMA = "urn:source-binary-verifier:bundle:v1"
@@ -39,6 +39,15 @@ class Parts(NamedTuple):
     also: tuple[Path, ...] = ()
 
 
+def _check_record(report: dict[str, Any], given: Path | None) -> None:
+    """UsageError unless the record is there against which the source was held, and no other."""
+    held = (report["source"] or {}).get("record")
+    told = held.get("sha256") if isinstance(held, dict) else None
+    own = predicate.sha256(strict.read(given, limits.REPORT_BYTES)) if given is not None else None
+    if told is not None and own != told:
+        raise UsageError(f"The source was held against the audit record {told}: --record PATH.")
+
+
 def pack(parts: Parts) -> dict[str, Source]:
     """All files of the bag, by their path in the archive; UsageError for parts that do not fit."""
     report = make.report_of(parts.report)
@@ -52,6 +61,7 @@ def pack(parts: Parts) -> dict[str, Source]:
     if parts.proof is not None:
         make.proof_of(parts.proof, report)
         data["proof.json"], index["proof"] = parts.proof, "proof.json"
+    _check_record(report, parts.record)
     for name in ("spec", "record"):
         path = getattr(parts, name)
         if path is not None:

@@ -53,6 +53,9 @@ def command(
     strict.write(output, text.encode())
     loaded = specs.load(output)
     sys.stdout.write(f"{output}\n")
+    for line in text.splitlines():
+        if line.startswith("# CAUTION"):
+            sys.stderr.write(f"{line.removeprefix('# ')}\n")
     sys.stderr.write(
         f"A source of kind {loaded.source.kind}, built by the recipe {loaded.build.recipe}; read "
         f"it, then: verifier verify {output}\n"

@@ -9,7 +9,7 @@ moves something. Nothing here touches a verdict.
 from __future__ import annotations
 
 from verifier.diagnose.causes import explain
-from verifier.diagnose.model import Diagnosis
+from verifier.diagnose.model import NONE, Diagnosis
 from verifier.diagnose.run import Options, diagnose
 
-__all__ = ["Diagnosis", "Options", "diagnose", "explain"]
+__all__ = ["NONE", "Diagnosis", "Options", "diagnose", "explain"]

@@ -13,7 +13,7 @@ from verifier.account import Cause
 from verifier.diagnose.builds import Made, Workshop, pairing
 from verifier.diagnose.factors import all_varied
 from verifier.diagnose.held import plain
-from verifier.diagnose.places import OVERLAP, best, place, places
+from verifier.diagnose.places import OVERLAP, best, compared, place, places
 from verifier.errors import VerifierError
 from verifier.model import Problem, Verdict
 
@@ -27,15 +27,17 @@ if TYPE_CHECKING:
     from verifier.spec import Spec
 
 NOT_HERE = "not reproducible here"
+FAILED = "other conditions"  # under which a further build failed
 KIND = "not-reproducible"
 _SHOWN = 20  # places of our own disagreement in which the shipped file does not differ
 _ADVICE = "Ask `verifier diagnose` which condition of the build moves it."
 
 
 class Rebuilds(NamedTuple):
-    """How many builds in all, and what they are made with."""
+    """How many builds in all, the first of them, and what the others are made with."""
 
     builds: int
+    first: Made
     source: Source
     cache: Cache
     settings: Settings
@@ -44,35 +46,40 @@ class Rebuilds(NamedTuple):
 
 
 def rebuild_again(
-    spec: Spec, report: Report, first: Made, plan: Rebuilds, notify: Callable[[str], None]
+    spec: Spec, report: Report, plan: Rebuilds, notify: Callable[[str], None]
 ) -> Report:
     """The report with what further builds say; every second one is under other conditions."""
     workshop = Workshop(plan.source, plan.cache, plan.folder, notify, 1)
     varied = all_varied(plain(spec))
     records: list[dict[str, Any]] = []
     found: list[Place] = []
+    failed: list[Cause] = []
     for number in range(2, plan.builds + 1):
         other, said = (varied.spec, varied.said) if number % 2 == 0 else (spec, "")
         notify(f"rebuilding, build {number} of {plan.builds}")
         made = workshop.build(f"again-{number}", other)
         record: dict[str, Any] = {"number": number, "varied": said}
         try:
-            differing = () if made.problem else _disagreement(first, made, plan)
+            differing = () if made.problem else _disagreement(made, plan)
         except VerifierError as error:
             made = Made(problem=str(error))
             differing = ()
         record["problem"] = made.problem
+        if made.problem:
+            where = f"build {number}"
+            failed.append(Cause(FAILED, "", where, f"It failed: {made.problem}", _ADVICE))
         record["disagreements"] = len(differing)
         record["seconds"] = made.build.seconds if made.build else 0.0
         records.append(record)
         found += differing
     build = {**(report.build or {}), "rebuilds": records}
-    return _told(report._replace(build=build), found, varied.said)
+    report = report._replace(build=build, causes=(*report.causes, *failed))
+    return _told(report, found, varied.said)
 
 
-def _disagreement(first: Made, made: Made, plan: Rebuilds) -> tuple[Place, ...]:
+def _disagreement(made: Made, plan: Rebuilds) -> tuple[Place, ...]:
     settings = plan.settings._replace(waivers=())  # they are about what is shipped
-    result = run.compare(pairing(first, made), settings, plan.jobs, with_proof=False)
+    result = run.compare(pairing(plan.first, made), settings, plan.jobs, with_proof=False)
     return tuple(each for each in places(result.report) if not each.settled)
 
 
@@ -81,7 +88,7 @@ def _told(report: Report, found: list[Place], varied: str) -> Report:
         return report
     causes, total, told = [], 0, 0
     shipped = []
-    for member in report.members:
+    for member in compared(report):
         for difference in member.differences:
             total += 1
             shipped.append(place(member.path, difference))

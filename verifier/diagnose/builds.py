@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import queue
 import re
@@ -53,6 +54,7 @@ class Workshop:
         self, label: str, spec: Spec, look: Callable[[Path], None] = lambda _tree: None
     ) -> Made:
         """One build, its artifacts found; what it may do wrong comes back as `problem`."""
+        spec = dataclasses.replace(spec, records_inputs=False)  # the first build has recorded them
         folder = self.folder / label.replace(" ", "-")
         try:
             made = rebuild(spec, self._source, self._cache, folder / "build", self._tell, look)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from verifier.account import Cause
 from verifier.diagnose import factors as known
 from verifier.diagnose.model import CHANCE, NONE, Place, Tried
-from verifier.diagnose.places import OVERLAP, PART, best, place, reordered
+from verifier.diagnose.places import OVERLAP, PART, best, compared, place, reordered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ def explain(
     if beside is not None:
         told = {member.path: member.differences for member in beside.members}
     causes: list[Cause] = []
-    for member in report.members:
+    for member in compared(report):
         own = {(each.kind, each.where) for each in member.differences}
         others = [e for e in told.get(member.path, ()) if (e.kind, e.where) not in own]
         ranked: dict[Difference, _Found] = {}

@@ -242,6 +242,7 @@ TOOLCHAIN_ADVICE = "Build with the vendor's versions of the tools; see what the 
 
 
 _ALONE = frozenset({"time", "locale", "kernel name", "address randomisation"})
+_SANDBOXED = frozenset({"build path", "user", "host name"})  # of no effect without a sandbox
 
 
 def all_varied(held: Held) -> Varied:
@@ -250,8 +251,9 @@ def all_varied(held: Held) -> Varied:
     Not varied: what may be missing in a root (locales, a clock), and the kernel's name.
     """
     names = []
+    skipped = _ALONE | (_SANDBOXED if held.spec.sandbox.kind == "host" else frozenset())
     for factor in FACTORS:
-        if factor.name not in _ALONE:
+        if factor.name not in skipped:
             try:
                 held = held._replace(spec=factor.vary(held).spec)
             except BuildError:

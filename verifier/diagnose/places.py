@@ -13,7 +13,7 @@ from verifier.diagnose.model import Place
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from verifier.model import Difference, Report
+    from verifier.model import Difference, Member, Report
 
 SAME, OVERLAP, PART = 3, 2, 1  # how sure it is that two places are one; 0 is not at all
 _LINES = re.compile(r"(?:before )?lines? (\d+)(?:-(\d+))?")
@@ -25,8 +25,13 @@ def places(report: Report) -> tuple[Place, ...]:
     return tuple(_places(report))
 
 
+def compared(report: Report) -> Iterator[Member]:
+    """The members that are files: what the report says of the build itself is none."""
+    return (each for each in report.members if each.shipped or each.rebuilt)
+
+
 def _places(report: Report) -> Iterator[Place]:
-    for member in report.members:
+    for member in compared(report):
         for each in member.differences:
             yield place(member.path, each)
         for patch in member.patches:

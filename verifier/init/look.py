@@ -129,7 +129,7 @@ def _tar_names(path: Path) -> tuple[str, ...]:
     try:
         with tarfile.open(path, "r:*") as container:
             for entry in container:
-                found.append(entry.name)
+                found.append(entry.name + ("/" if entry.isdir() else ""))
                 if len(found) >= _FILES:
                     break
     except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError):

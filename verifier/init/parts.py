@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from verifier import process
 from verifier.errors import ToolError
+from verifier.init.own import Own, own
 from verifier.init.systems import plan
 
 if TYPE_CHECKING:
@@ -154,28 +155,25 @@ def _rules(found: Look, here: Path) -> Part | None:
     )
 
 
-def _command(found: Look, here: Path) -> Part | None:
-    """The steps of a build system that is known."""
+def _build(found: Look, here: Path) -> Part | None:
+    """A build system that is known: its own recipe, or else its steps."""
     made = plan(found)
     if made is None:
         return None
-    artifacts = tuple((relative(each.path, here), quoted(_rebuilt(made, each.name)))
-                      for each in found.shipped)  # fmt: skip
-    globs = ", ".join(dict.fromkeys(rebuilt for _, rebuilt in artifacts))
-    lines = [
-        'recipe = "command"',
-        f"steps = [                            # because of {made.why}",
-        *(f"  {quoted(step)}," for step in made.steps),
-        "]",
-        f"outputs = [{globs}]",
-        "# source_date_epoch = 1700000000     # where the vendor set it",
-    ]
-    missing = [tool for tool in made.tools if not _there(tool)]
+    mine = own(made, found)
+    if mine is None:
+        mine = _steps(made, found)
+    artifacts = tuple(
+        (relative(each.path, here), quoted(_rebuilt(made, mine.before, each.name)))
+        for each in found.shipped
+    )
+    lines = [*mine.lines, "# source_date_epoch = 1700000000     # where the vendor set it"]
+    missing = mine.machine and not all(_there(tool) for tool in made.tools)
     if missing:
         lines.append(f"packages = [{', '.join(quoted(each) for each in made.packages)}]")
-    if made.environment:
+    if mine.environment:
         lines += ["[build.environment]"]
-        lines += [f"{name} = {quoted(value)}" for name, value in made.environment]
+        lines += [f"{name} = {quoted(value)}" for name, value in mine.environment]
     root = (
         f'root = "debian:{SUITE}"              # made once, with the packages; as root',
         '# root = "host-tools"               # this machine\'s own tools',
@@ -187,12 +185,29 @@ def _command(found: Look, here: Path) -> Part | None:
     return Part(tuple(lines), artifacts, root if missing else plain)
 
 
-def _rebuilt(made: Plan, name: str) -> str:
-    if made.system == "wheel":
-        return f"{made.where}/{name.split('-', maxsplit=1)[0]}-*.whl"
-    if made.system == "cargo":
-        return f"{made.where}/{name}"
-    return f"{made.where}/**/{name}" if made.where else f"**/{name}"
+def _steps(made: Plan, found: Look) -> Own:
+    """The recipe "command", with the steps that the build system takes."""
+    before = "**/"
+    if made.where:
+        before = f"{made.where}/" if made.system in ("cargo", "wheel") else f"{made.where}/**/"
+    globs = (quoted(_rebuilt(made, before, each.name)) for each in found.shipped)
+    return Own(
+        (
+            'recipe = "command"',
+            f"steps = [                            # because of {made.why}",
+            *(f"  {quoted(step)}," for step in made.steps),
+            "]",
+            f"outputs = [{', '.join(dict.fromkeys(globs))}]",
+        ),
+        before,
+        made.environment,
+    )
+
+
+def _rebuilt(made: Plan, before: str, name: str) -> str:
+    if made.system == "wheel":  # whose tags depend on the machine
+        return f"{before}{name.split('-', maxsplit=1)[0]}-*.whl"
+    return f"{before}{name}"
 
 
 def _there(tool: str) -> bool:
@@ -205,4 +220,4 @@ def _there(tool: str) -> bool:
     return True
 
 
-PARTS = (_debian, _clamav, _yara, _rules, _command)
+PARTS = (_debian, _clamav, _yara, _rules, _build)

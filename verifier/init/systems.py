@@ -32,6 +32,7 @@ class Plan(NamedTuple):
     tools: tuple[str, ...]
     packages: tuple[str, ...]
     environment: tuple[tuple[str, str], ...] = ()
+    arguments: tuple[str, ...] = ()  # to what configures; in `steps` already
 
 
 def plan(look: Look) -> Plan | None:
@@ -57,7 +58,9 @@ def _cmake(look: Look) -> Plan | None:
     if not look.has("CMakeLists.txt"):
         return None
     prefix, tools, packages = _cross(look)
-    options = ["-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_INSTALL_PREFIX=/usr"]
+    shared = any(".so" in each.name or each.name.endswith(".dll") for each in look.shipped)
+    arguments = ("-DBUILD_SHARED_LIBS=ON",) if shared else ()
+    options = ["-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_INSTALL_PREFIX=/usr", *arguments]
     if prefix:
         options += [
             "-DCMAKE_SYSTEM_NAME=Windows",
@@ -73,6 +76,7 @@ def _cmake(look: Look) -> Plan | None:
     return Plan(
         *("cmake", "CMakeLists.txt", tuple(steps), where),
         *(("cmake", "make", *tools), ("cmake", *packages)),
+        arguments=arguments,
     )
 
 
@@ -99,9 +103,16 @@ def _all(look: Look, name: str) -> str:
     return "".join(look.text(path) for path in look.files() if path.split("/")[-1] == name)
 
 
+def _configured(look: Look) -> Plan | None:
+    """A release archive that its authors made by `make dist`, whatever else lies in it."""
+    return _autotools(look) if look.has("configure") else None
+
+
 def _autotools(look: Look) -> Plan | None:
     if not look.has("configure", "configure.ac", "configure.in"):
         return None
+    if look.machine() and look.has("CMakeLists.txt") and not look.has("configure"):
+        return None  # where a project has both, Windows is what it has CMake for
     prefix, tools, packages = _cross(look)
     host = f" --host={prefix.rstrip('-')}" if prefix else ""
     steps = [f"./configure --prefix=/usr{host}", 'make -j"$(nproc)"']
@@ -170,8 +181,14 @@ def _make(look: Look) -> Plan | None:
     cross = f" CC={prefix}gcc CXX={prefix}g++ AR={prefix}ar WINDRES={prefix}windres"
     steps = ["make" + (cross if prefix else "")]
     where = ""
-    if re.search(r"^install\s*:", text, re.MULTILINE) and "DESTDIR" in text:
-        steps.append(f'make install DESTDIR="$PWD/{INSTALL}"{cross if prefix else ""}')
+    # Install targets name the files of Unix, not those that end in .exe; and where DESTDIR has a
+    # value of the Makefile's own, it is no root for all that is installed.
+    installs = re.search(r"^install\s*:", text, re.MULTILINE) and re.search(
+        r"[({]DESTDIR[)}]", text
+    )
+    own = re.search(r"^\s*DESTDIR\s*[:?]?=\s*\S", text, re.MULTILINE)
+    if installs and not own and not prefix:
+        steps.append(f'make install DESTDIR="$PWD/{INSTALL}"')
         where = INSTALL
     return Plan("make", name, tuple(steps), where, ("make", *tools), packages)
 
@@ -181,8 +198,9 @@ SYSTEMS: tuple[Callable[[Look], Plan | None], ...] = (
     _wheel,
     _cargo,
     _go,
+    _configured,
     _meson,
-    _cmake,
     _autotools,
+    _cmake,
     _make,
 )

@@ -12,8 +12,11 @@ from verifier.source import git
 from verifier.source.tree import scan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from verifier.init.look import Look
+    from verifier.source.tree import Tree
 
 
 def propose(tree: Path, shipped: Sequence[Path], target: Path, origin: Path | None = None) -> str:
@@ -35,8 +38,10 @@ def propose(tree: Path, shipped: Sequence[Path], target: Path, origin: Path | No
             "meson.build, CMakeLists.txt, configure, Makefile, rules); start from "
             "fixtures/specs/command.toml."
         )
-    source = part.source or _source(found.tree, here, origin)
-    lines = ["# Proposed by `verifier init`: read each line, it is a first guess.", ""]
+    tree_now = scan(found.tree)
+    source = part.source or _source(found.tree, tree_now, here, origin)
+    lines = ["# Proposed by `verifier init`: read each line, it is a first guess."]
+    lines += [*_cautions(found, tree_now), ""]
     lines += ["[source]", *source, "", "[build]", *part.build, ""]
     if part.sandbox:
         lines += ["[sandbox]", *part.sandbox, ""]
@@ -52,7 +57,17 @@ def propose(tree: Path, shipped: Sequence[Path], target: Path, origin: Path | No
     return "\n".join(lines) + "\n"
 
 
-def _source(tree: Path, here: Path, origin: Path | None) -> tuple[str, ...]:
+def _cautions(found: Look, tree: Tree) -> Iterator[str]:
+    """A tree that holds what was shipped would "build" it by a copy, and prove nothing."""
+    names = {file.sha256: file.name for file in tree.files}
+    for each in found.shipped:
+        with each.path.open("rb") as file:
+            name = names.get(hashlib.file_digest(file, "sha256").hexdigest())
+        if name is not None:
+            yield f"# CAUTION: the audited tree holds {quoted(name)}, the shipped file itself."
+
+
+def _source(tree: Path, found: Tree, here: Path, origin: Path | None) -> tuple[str, ...]:
     """The source as it is now: an archive, a commit of a clean checkout, or a tree."""
     if origin is not None:
         with origin.open("rb") as file:
@@ -65,7 +80,6 @@ def _source(tree: Path, here: Path, origin: Path | None) -> tuple[str, ...]:
             f"# path = {quoted(origin.name + '.asc')}",
             '# keys = ["author.asc"]             # OpenPGP, SSH or minisign',
         )
-    found = scan(tree)
     head = git.head(tree)
     if head is not None and head.tree in (found.object_id, scan(tree, head.algorithm).object_id):
         return (

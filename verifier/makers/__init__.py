@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 
 READERS: Final[dict[str, tuple[str, ...]]] = {
     "elf": ("comment", "producer", "languages"),
-    "kmod": ("comment", "producer"),
     "pe": ("comment", "producer", "image", "languages"),
 }
 BY_NAME: Final = (
     (re.compile(r"\.dist-info/WHEEL$"), "wheel"),
     (re.compile(r"(?:^|/)[^/]+\.buildinfo$"), "buildinfo"),
     (
-        re.compile(r"/control\.tar[^/]*!?/.*/?(?:triggers|(?:pre|post)(?:inst|rm)|control)$"),
+        re.compile(
+            r"(?:^|/)control\.tar[^/]*!/(?:\./)?(?:triggers|(?:pre|post)(?:inst|rm)|control)$"
+        ),
         "debhelper",
     ),
 )

@@ -15,6 +15,9 @@ from verifier.rebuild.model import FailedBuildError
 from verifier.rebuild.sandbox import Step
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from verifier.rebuild.model import Output
     from verifier.rebuild.sandbox.base import Sandbox
     from verifier.source import Source
     from verifier.spec import Spec
@@ -51,7 +54,9 @@ def begin(sandbox: Sandbox) -> None:
         sandbox.room.recorder.begin(sandbox)
 
 
-def accounted(spec: Spec, sandbox: Sandbox, output_dir: Path) -> Accounted:
+def accounted(
+    spec: Spec, sandbox: Sandbox, output_dir: Path, outputs: Sequence[Output]
+) -> Accounted:
     """Sum up after the last step, and write the whole record beside the log."""
     if not spec.records_inputs:
         return Accounted(None)
@@ -65,7 +70,9 @@ def accounted(spec: Spec, sandbox: Sandbox, output_dir: Path) -> Accounted:
     judge = inputs.Judge(view, packages, root is not None, lambda _path: _made_again(sandbox))
     if sandbox.kind == "host":
         recorded.problems.append(_REACHED)
-    account = inputs.account(recorded, sandbox, judge, inputs.METHOD)
+    members = [item.rebuilt.member for item in spec.artifacts if item.rebuilt.member]
+    products = [*(output.name for output in outputs), *members]
+    account = inputs.account(recorded, sandbox, judge, inputs.METHOD, products)
     return Accounted(account.inputs, inputs.write(account.record, output_dir / RECORD_NAME))
 
 

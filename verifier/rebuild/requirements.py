@@ -56,6 +56,8 @@ def resolve(
         BuildError: nothing satisfies them; the sentence names the requirement.
         SourceError: the index cannot be reached.
     """
+    if not wanted:
+        return ()
     with job.cache.scratch() as work:
         return _resolve(job, wanted, python, before, work)
 
@@ -117,14 +119,20 @@ def _pins(report: Path) -> list[Pin]:
 def _cause(said: str, index: str, python: str, before: str | None) -> Exception:
     """One sentence for what pip printed."""
     when = f", uploaded before {before}" if before else ""
-    if gone := re.search(r"No matching distribution found for (.+)", said):
+    gone = re.search(r"No matching distribution found for (.+)", said)
+    clash = re.search(r"Cannot install (.+?) because these", said, re.DOTALL)
+    asked = re.split(r",? and |, ", " ".join(clash[1].split())) if clash else []
+    # "x and x==1" contradict each other where there is no x 1.
+    lone = len({re.split(r"[^\w.-]", each)[0].lower() for each in asked}) == 1
+    if gone or lone:
+        name = gone[1].strip() if gone else max(asked, key=len)
         return BuildError(
-            f"{index} has no wheel of the build requirement {gone[1].strip()!r} for Python "
+            f"{index} has no wheel of the build requirement {name!r} for Python "
             f"{python}{when}; set build.requirements or build.before."
         )
-    if clash := re.search(r"Cannot install (.+?) because these", said, re.DOTALL):
+    if asked:
         return BuildError(
-            f"The build requirements {' '.join(clash[1].split())} contradict each other; the "
+            f"The build requirements {', '.join(asked)} contradict each other; the "
             "backend's version is read from the shipped wheel: set build.requirements."
         )
     errors = re.findall(r"^ERROR: (.*)$", said, re.MULTILINE)

@@ -187,7 +187,8 @@ def _install(apt: Apt, debs: Sequence[Deb], path: Path, log: Log) -> None:
     bwrap += ["--bind", str(path), "/", "--proc", "/proc", "--dev", "/dev"]
     bwrap += ["--tmpfs", "/tmp", "--tmpfs", "/run", "--ro-bind", str(here), DEBS]  # noqa: S108
     options = ["APT::Sandbox::User=root", "DPkg::Options::=--force-unsafe-io", "Dpkg::Use-Pty=0"]
-    apt_get = ["apt-get", "-y", "--no-install-recommends"]
+    # A .buildinfo may name an older version than the base has.
+    apt_get = ["apt-get", "-y", "--no-install-recommends", "--allow-downgrades"]
     for option in options:
         apt_get += ["-o", option]
     files = [f"{DEBS}/{deb.file}" for deb in debs]

@@ -91,7 +91,7 @@ def rebuild(
             raise BuildError(f"The recipe {spec.build.recipe} sets no clock; drop sandbox.clock.")
         look(room.tree)
         outputs = collect(room.tree, outcome.outputs, output_dir)
-        accounted = accounting.accounted(spec, sandbox, output_dir)
+        accounted = accounting.accounted(spec, sandbox, output_dir, outputs)
     return Build(
         recipe=spec.build.recipe,
         sandbox=sandbox.describe(),

@@ -12,7 +12,7 @@ from verifier.errors import SourceError
 from verifier.rebuild.dpkg import extract_member
 from verifier.source import pypi
 from verifier.source.apt import Apt
-from verifier.source.cache import hold, publish, release, take_away
+from verifier.source.cache import hold, publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,7 +76,7 @@ def fetch_package(
         for file in link.glob("*.deb"):
             if _intact(file):
                 return file
-        _discard(link, cache, notify)
+        cache.discard(link)
     with cache.scratch() as scratch:
         made = scratch / "package"
         made.mkdir(mode=0o755)
@@ -85,7 +85,7 @@ def fetch_package(
         (made / DIGEST).write_text(deb.sha256)
         final = known / hashlib.sha256(name.encode()).hexdigest()
         if hold(final) and not _intact(final / deb.file):
-            _discard(final, cache, notify)
+            cache.discard(final)
         publish(made, final)
     return final / deb.file
 
@@ -98,14 +98,6 @@ def _intact(file: Path) -> bool:
         return found == (file.parent / DIGEST).read_text()
     except OSError:
         return False
-
-
-def _discard(link: Path, cache: Cache, notify: Callable[[str], None]) -> None:
-    notify(f"the cached package in {link} is damaged; fetching it again")
-    release(link)
-    with cache.scratch() as scratch:
-        if not take_away(link, scratch / "damaged"):
-            raise SourceError(f"The cached package in {link} is damaged and in use; retry later.")
 
 
 def _pairs(
@@ -123,9 +115,9 @@ def _pairs(
         shipped = [pypi.fetch(shipped_at.wheel, shipped_at.sha256, spec.pypi, cache, notify)]
     else:
         assert shipped_at.path is not None
-        shipped = _match(shipped_at.path, "shipped")
+        shipped = match(shipped_at.path, "shipped")
     assert rebuilt_at.path is not None
-    rebuilt = _match(str(output_dir / rebuilt_at.path), "rebuilt")
+    rebuilt = match(str(output_dir / rebuilt_at.path), "rebuilt")
     matched = _matched(artifact, shipped, rebuilt)
     pairs = []
     for number, (left, right) in enumerate(matched):
@@ -155,7 +147,7 @@ def _matched(
     return [(left[name], right[name]) for name in sorted(left)]
 
 
-def _match(pattern: str, side: str) -> list[Path]:
+def match(pattern: str, side: str) -> list[Path]:
     """The files of a path or glob, sorted; a name that exists as it stands is no glob."""
     if Path(pattern).is_file():
         return [Path(pattern)]

@@ -94,6 +94,18 @@ def inputs(report: Report, verbose: bool) -> Iterator[Line]:
     yield "dim", f"    recorded by {plain(found.method)}"
 
 
+def source(report: Report) -> Iterator[Line]:
+    """What was audited, and each pin that held before anything was built."""
+    found = report.source or {}
+    if found.get("description"):
+        yield "dim", f"source {plain(str(found['description']))}"
+    pins = found.get("pins")
+    for pin in pins[:_SHOWN] if isinstance(pins, list) else ():
+        if isinstance(pin, dict):
+            kind, value, detail = (plain(str(pin.get(k, ""))) for k in ("kind", "value", "detail"))
+            yield "dim", f"    {kind} {value}{f': {detail}' if detail else ''}"
+
+
 def causes(report: Report, verbose: bool) -> Iterator[Line]:
     """What differences depend on."""
     if report.causes:

@@ -24,6 +24,7 @@ _ORDER: Final = (
     ("certificate", "entropy"),
     ("dependency",),
     ("string!",),  # one that names an address, a key, a command or a path
+    ("toolchain",),  # before the hundreds of functions that another compiler makes otherwise
     (
         "function",
         "object",
@@ -35,7 +36,7 @@ _ORDER: Final = (
         "relocation",
     ),
     ("resource", "text", "string"),
-    ("debug-lines", "toolchain", "build-setting", "identifier"),
+    ("debug-lines", "build-setting", "identifier"),
     ("field", "section", "segment", "gap", "relocation-count"),
     ("bytes",),
 )
@@ -43,6 +44,7 @@ _RANK: Final = {noun: rank for rank, nouns in enumerate(_ORDER) for noun in noun
 _OTHER: Final = _RANK["resource"]
 _CLAUSES = 6  # of one sentence
 _NAMES = 3  # named things of one clause
+_FEW = 12  # functions that are worth a name each, where another compiler made them
 _NAME = 60  # characters of one name
 _SUMMARY = 160  # characters of a summary in the sentence
 _CALLS = frozenset({"elf", "pe"})  # formats whose imports are always compared
@@ -109,7 +111,8 @@ def sentence(format_name: str, differences: Sequence[Difference]) -> str:
             continue  # the lines that hold them say more
         groups.setdefault((rank(difference), difference.kind), []).append(difference)
     ordered = [groups[key] for key in sorted(groups, key=lambda key: key[0])]
-    clauses = [_clause(group) for group in ordered[:_CLAUSES]]
+    drift = any(item.kind == "toolchain" for item in differences)
+    clauses = [_clause(group, drift) for group in ordered[:_CLAUSES]]
     if len(ordered) > _CLAUSES:
         rest = sum(map(len, ordered[_CLAUSES:]))
         clauses.append(f"{rest} more difference{'s' if rest > 1 else ''} of other kinds")
@@ -118,8 +121,10 @@ def sentence(format_name: str, differences: Sequence[Difference]) -> str:
     return f"{'; '.join(clauses)}." if clauses else ""
 
 
-def _clause(group: list[Difference]) -> str:
+def _clause(group: list[Difference], drift: bool) -> str:
     kind = group[0].kind
+    if drift and kind == "function-changed" and len(group) > _FEW:
+        return f"{len(group)} functions changed, as they may under another compiler"
     if kind in _SAID and len(group) <= _NAMES:
         return ", ".join(f"{_short(item.where)}: {item.summary.rstrip('.')}" for item in group)
     noun, _, change = kind.rpartition("-")

@@ -116,6 +116,17 @@ class Apt:
         _check(files[0], deb)
         return deb
 
+    def versions(self, names: Sequence[str]) -> dict[str, set[str]]:
+        """The versions in which the archive has each binary package; none for an unknown one."""
+        self._update()
+        said = self._run(["apt-cache", "madison", "--", *names]).decode(errors="replace")
+        found: dict[str, set[str]] = {}
+        for line in said.splitlines():
+            words = [word.strip() for word in line.split("|")]
+            if len(words) == 3 and not words[2].endswith(" Sources"):
+                found.setdefault(words[0], set()).add(words[1])
+        return found
+
     def resolve(self, wanted: Sequence[str], status: Path) -> tuple[Deb, ...]:
         """What `apt-get WANTED` would add to a root with that dpkg status file, sorted by file.
 

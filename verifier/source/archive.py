@@ -14,7 +14,7 @@ from verifier import limits
 from verifier.errors import SourceError
 from verifier.source import signed
 from verifier.source.base import Pin, Source
-from verifier.source.cache import hold, publish, release, take_away
+from verifier.source.cache import hold, publish
 from verifier.source.extract import extract
 from verifier.source.tree import content_swhid, scan
 
@@ -96,7 +96,8 @@ def _fetch(spec: ArchiveSource, cache: Cache, notify: Callable[[str], None]) -> 
     """A copy of the archive in the cache, so that what was checked is what is extracted."""
     kept = cache.under("sources", "archives") / spec.sha256
     if hold(kept) and _digest(kept) != spec.sha256:
-        _discard(kept, cache, notify)
+        notify(f"the cached copy {kept} is damaged; fetching it again")
+        cache.discard(kept)
     if not hold(kept):
         with cache.scratch() as scratch:
             made = scratch / "archive"
@@ -109,15 +110,6 @@ def _fetch(spec: ArchiveSource, cache: Cache, notify: Callable[[str], None]) -> 
             publish(made, kept)
     _check(kept, spec)
     return kept
-
-
-def _discard(kept: Path, cache: Cache, notify: Callable[[str], None]) -> None:
-    """A damaged copy is fetched again; SourceError while another run uses it."""
-    notify(f"the cached copy {kept} is damaged; fetching it again")
-    release(kept)
-    with cache.scratch() as scratch:
-        if not take_away(kept, scratch / "damaged"):
-            raise SourceError(f"The cached copy {kept} is damaged and in use; retry later.")
 
 
 def _digest(path: Path) -> str:

@@ -90,6 +90,13 @@ class Cache:
             remove(path)
             release(path)
 
+    def discard(self, path: Path) -> None:
+        """Take a damaged entry away, to be made again; SourceError while another run uses it."""
+        release(path)
+        with self.scratch() as scratch:
+            if not take_away(path, scratch / "damaged"):
+                raise SourceError(f"{path} in the cache is damaged, and in use; retry later.")
+
 
 def hold(path: Path) -> bool:
     """Use an entry, so that no other run removes it before this process ends or releases it.

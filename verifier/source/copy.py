@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from verifier.source.base import Source
 
 
+_NAMED = 5
+
+
 def copy_tree(source: Source, into: Path) -> None:
     """Copy the tree into an empty directory, times included: make decides by them.
 
@@ -37,9 +40,13 @@ def copy_tree(source: Source, into: Path) -> None:
         )
     except (OSError, shutil.Error) as error:
         raise SourceError(f"The source {source.path} cannot be copied: {error}.") from error
-    if scan(into).entries != source.entries:
+    found = scan(into).entries
+    if found != source.entries:
+        names = sorted({entry.path for entry in {*found} ^ {*source.entries}})
+        listed = ", ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else "")
         raise SourceError(
-            f"The source {source.path} changed between its check and the build; nothing was built."
+            f"The source {source.path} changed between its check and the build, in {listed}; "
+            "nothing was built."
         )
 
 

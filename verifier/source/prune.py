@@ -22,6 +22,7 @@ _KINDS = {
     "debian-source": "sources/debian/*",
     "repository": "git/*",
     "package": "packages/*/*",
+    "pypi": "pypi/*",
     "apt": "apt/*",
     "run": "runs/*",
     "scratch": "scratch/*",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from verifier import limits
 from verifier.errors import SourceError
 from verifier.source import archive
-from verifier.source.cache import publish
+from verifier.source.cache import hold, publish
 from verifier.spec import ArchiveSource
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def fetch(
     file: str, sha256: str | None, index: PypiIndex, cache: Cache, notify: Callable[[str], None]
 ) -> Path:
     """One file of the index by its name, from the cache where its digest is pinned and known."""
-    if sha256 and (kept := _kept(cache, sha256, file)).is_file():
-        return _checked(kept, sha256)
+    if sha256 and (kept := _whole(_entry(cache, sha256), _plain(file), sha256, cache, notify)):
+        return kept
     published = look_up(file, index)
     if sha256 and published.sha256 != sha256:
         raise SourceError(
@@ -68,15 +68,17 @@ def fetch(
 
 def fetch_published(published: Published, cache: Cache, notify: Callable[[str], None]) -> Path:
     """The file at the index's address, held against the digest that the index gave."""
-    final = _kept(cache, published.sha256, published.file)
-    if not final.is_file():
-        notify(f"fetching {published.file}")
+    entry, file = _entry(cache, published.sha256), _plain(published.file)
+    if _whole(entry, file, published.sha256, cache, notify) is None:
+        notify(f"fetching {file}")
         with cache.scratch() as scratch:
-            archive.download(published.url, scratch / "file")
-            _checked(scratch / "file", published.sha256)
-            (scratch / "file").chmod(0o644)
-            publish(scratch / "file", final)
-    return _checked(final, published.sha256)
+            made = scratch / "entry"
+            made.mkdir(mode=0o755)
+            archive.download(published.url, made / file)
+            _checked(made / file, published.sha256)
+            (made / file).chmod(0o644)
+            publish(made, entry)
+    return _checked(entry / file, published.sha256)
 
 
 def look_up(file: str, index: PypiIndex) -> Published:
@@ -121,15 +123,36 @@ def _files(url: str) -> list[object]:
     return files
 
 
-def _kept(cache: Cache, sha256: str, file: str) -> Path:
+def _entry(cache: Cache, sha256: str) -> Path:
+    return cache.under("pypi") / sha256
+
+
+def _plain(file: str) -> str:
     if not _NAME.fullmatch(file):
         raise SourceError(f"{file!r} is not the name of a file of an index.")
-    return cache.under("pypi", sha256) / file
+    return file
+
+
+def _whole(
+    entry: Path, file: str, sha256: str, cache: Cache, notify: Callable[[str], None]
+) -> Path | None:
+    """A cached file that is what its digest says; None where there is none, or a damaged one."""
+    if not hold(entry):
+        return None
+    try:
+        return _checked(entry / file, sha256)
+    except SourceError:
+        notify(f"the cached copy {entry / file} is damaged; fetching it again")
+        cache.discard(entry)
+        return None
 
 
 def _checked(path: Path, sha256: str) -> Path:
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    try:
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}; remove its folder.") from error
     if found != sha256:
         raise SourceError(f"{path.name} has SHA-256 {found} instead of {sha256}; remove {path}.")
     return path

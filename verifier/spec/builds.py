@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,10 +62,17 @@ def _command(table: Table, packages: Packages) -> model.BuildPlan:
 
 
 def _debian(table: Table, packages: Packages) -> model.BuildPlan:
+    tests, options = table.optional("tests", bool), table.strings("options", ())
+    profiles = table.strings("profiles", ())
+    if tests and "nocheck" in (*options, *profiles):
+        raise table.error("tests", "is true, but options or profiles say nocheck")
+    buildinfo = table.optional("buildinfo", str)
     return model.DebianBuild(
+        tests=tests,
+        buildinfo=Path(os.path.normpath(table.file.parent / buildinfo)) if buildinfo else None,
         binaries=table.choice("binaries", ("both", "any", "all"), "both"),
-        options=table.strings("options", ()),
-        profiles=table.strings("profiles", ()),
+        options=options,
+        profiles=profiles,
         environment=table.variables("environment"),
         packages=packages,
     )

@@ -171,6 +171,8 @@ def _pypi(table: Table) -> model.PypiIndex:
     table.finish()
     if not re.fullmatch(r"https?://[!-~]+", index):
         raise table.error("index", f"is {index!r}, which does not start with https://")
+    if "@" in index:
+        raise table.error("index", "must hold no password: it is written into reports")
     return model.PypiIndex(index)
 
 

@@ -131,9 +131,14 @@ class CommandBuild:
 
 @dataclass(frozen=True, slots=True)
 class DebianBuild:
-    """dpkg-buildpackage on a Debian source package; `binaries` is any, all or both."""
+    """dpkg-buildpackage on a Debian source package; `binaries` is any, all or both.
+
+    `tests` None is what the distribution does; `buildinfo` names the versions of the root.
+    """
 
     binaries: str = "both"
+    tests: bool | None = None
+    buildinfo: Path | None = None
     options: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()

@@ -237,6 +237,21 @@ def test_identical_files_need_no_proof_but_must_be_identical(tmp_path: Path) -> 
         replay.replay(_rebagged(packed, forge, tmp_path / "odd.zip"))
 
 
+def test_a_record_that_the_source_was_held_against_goes_in(
+    good: material.Run, tmp_path: Path
+) -> None:
+    record, other = tmp_path / "record.json", tmp_path / "other.json"
+    record.write_text("{}", "utf-8")
+    other.write_text("{} ", "utf-8")
+    report = json.loads(good.report.read_bytes())
+    report["source"] = {"record": {"sha256": make.sha256(b"{}")}}
+    parts = _parts(good, tmp_path)._replace(report=json.dumps(report).encode())
+    for given in (None, other):
+        with pytest.raises(UsageError, match="held against the audit record"):
+            bundle.pack(parts._replace(record=given))
+    assert "bundle/data/record.json" in bundle.pack(parts._replace(record=record))
+
+
 def test_a_record_that_was_attested_must_be_there(good: material.Run, tmp_path: Path) -> None:
     record = tmp_path / "record.json"
     record.write_text("{}", "utf-8")

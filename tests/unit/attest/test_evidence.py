@@ -288,6 +288,38 @@ def test_a_source_that_is_stated_must_be_the_reports(good: material.Run) -> None
         make.statement(found._replace(source="def"))
 
 
+def test_what_a_build_read_is_told_by_class_and_must_fit_the_policy(good: material.Run) -> None:
+    report = json.loads(good.report.read_text("utf-8"))
+    assert make.statement(material.basis(good))["predicate"]["inputs"]["recorded"] is None
+    report["build"] = {"record": {"file": "inputs.json", "sha256": "a" * 64}}
+    report["policy_details"]["unaccounted"] = "inconclusive"
+    classes = [{"name": "source", "files": 3, "size": 70}]
+    rest = {"events": [], "unread": [], "problems": [], "unaccounted": []}
+    odd = {"path": "/x", "reason": "odd", "chain": [], "sha256": "", "size": 0}
+
+    def said(inputs: object) -> dict[str, object]:
+        data = json.dumps({**report, "inputs": inputs}).encode()
+        basis = material.basis(good)._replace(report=data)
+        recorded: dict[str, object] = make.statement(basis)["predicate"]["inputs"]["recorded"]
+        return recorded
+
+    assert said({"method": "strace", "classes": classes, **rest}) == {
+        "method": "strace",
+        "sha256": "a" * 64,
+        "classes": {"source": {"files": "3", "bytes": "70"}},
+        "unaccounted": "0",
+        "events": "0",
+        "problems": "0",
+    }
+    for change in ({"unaccounted": [odd]}, {"problems": ["a gap"]}):
+        with pytest.raises(ParseError, match="demands known inputs"):
+            said({"method": "strace", "classes": classes, **rest, **change})
+    with pytest.raises(ParseError, match="demands known inputs"):
+        said(None)
+    report["policy_details"]["unaccounted"] = "report"
+    assert said({"method": "s", "classes": [], **rest, "unaccounted": [odd]})["unaccounted"] == "1"
+
+
 def test_the_vsa_says_passed_of_a_positive_verdict_alone(
     good: material.Run, bad: material.Run, tmp_path: Path
 ) -> None:

@@ -11,8 +11,11 @@ import pytest
 
 from tests import signers
 from tests.signers import Gpg
+from verifier import run
 from verifier import spec as specs
 from verifier.errors import SourceError, UsageError
+from verifier.model import Settings
+from verifier.report import terminal
 from verifier.source import Cache, Source, archive, git, pins
 from verifier.source.swhid import object_id, swhid
 from verifier.spec import ArchiveSource, GitSource, Pins, Signature
@@ -351,3 +354,15 @@ def test_pins_of_a_specification(tmp_path: Path) -> None:
     assert found.signatures == (Signature("tag", (key,), "", "git"),)
     assert (found.record, found.record_keys) == (tmp_path / "r.json", (key,))
     assert found.swhids == (f"swh:1:dir:{'1' * 40}",)
+
+
+def test_a_report_names_what_was_pinned(tmp_path: Path, cache: Cache) -> None:
+    repository = Repository(tmp_path / "r")
+    repository.git("commit", "-q", "-m", "first")
+    source = obtain(repository, cache)
+    report = run.ended(run.Origin(source=source.to_json()), Settings()).report
+    said = terminal.text(report)
+    assert f"source {repository.root} at {repository.head()}" in said
+    assert f"git-commit {repository.head()}: its files have the id" in said
+    odd = report._replace(source={"description": "\x1b[2J", "pins": [1, {"kind": 2}], "x": None})
+    assert "\x1b" not in terminal.text(odd)

@@ -65,7 +65,7 @@ def test_the_shim_example_says_what_its_comments_say() -> None:
         (("[source]", "[souce]"), "source is missing"),
         (
             ('"command"', '"comand"'),
-            "build.recipe is 'comand', which is none of clamav-db, command, debian, ruleset, yara",
+            "build.recipe is 'comand', which is none of autotools, cargo, clamav-db, ",
         ),
         (('["out/*"]', '"out/*"'), "build.outputs must be a list, not 'out/*'"),
         (('["out/*"]', '["../x"]'), "leads out of the build tree"),
@@ -95,7 +95,7 @@ def test_mistakes_name_the_key(tmp_path: Path, change: tuple[str, str], said: st
         ("[sandbox]\nuid = true", "sandbox.uid must be an integer, not True"),
         ("[sandbox]\nuid = 0", "sandbox.uid must be above zero"),
         ("[sandbox]\nclock = 'changelog'", "changelog needs the debian recipe"),
-        ("[sandbox]\nclock = 'noon'", 'neither "changelog" nor a date'),
+        ("[sandbox]\nclock = 'noon'", 'neither "changelog" nor "epoch" nor a date'),
         ("[sandbox]\numask = '9'", "octal"),
         ("[sandbox]\nbuild_path = '/build/../etc'", "absolute path such as"),
         ("[sandbox.limits]\nmemory = '2 pounds'", "sandbox.limits.memory must be a size"),

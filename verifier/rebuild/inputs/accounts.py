@@ -15,7 +15,7 @@ from verifier.rebuild.inputs.names import Audited, Elsewhere, Made, Odd, Pinned
 from verifier.rebuild.inputs.processes import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from verifier.rebuild.inputs.classify import Judge
@@ -36,8 +36,11 @@ class Account(NamedTuple):
     record: dict[str, Any]
 
 
-def account(recorder: Recorder, sandbox: Sandbox, judge: Judge, method: str) -> Account:
-    """Sum up a build whose steps have all ended."""
+def account(
+    recorder: Recorder, sandbox: Sandbox, judge: Judge, method: str, products: Sequence[str] = ()
+) -> Account:
+    """Sum up a build whose steps have all ended; `products` are ends of names of files it made."""
+    judge.packages.look_up(use.path for use in recorder.replay.uses.values() if use.node is None)
     decided = [(use, each) for use in _uses(recorder) if (each := _decide(use, recorder, judge))]
     problems = [*recorder.problems, *recorder.replay.problems]
     altered = recorder.altered(sandbox.room.tree, sandbox.tree)
@@ -48,8 +51,9 @@ def account(recorder: Recorder, sandbox: Sandbox, judge: Judge, method: str) -> 
         for use, each in decided
         if each.name == classify.UNACCOUNTED
     ]
-    unaccounted += _odd_links(recorder)
-    classes, unread = _classes(decided), _unread(recorder)
+    links = _odd_links(recorder)
+    unaccounted += links
+    classes, unread = _classes(decided, len(links)), _unread(recorder)
     chains: dict[tuple[str, ...], int] = {}
     files = [_told(use, each, chains) for use, each in decided]
     record = {
@@ -59,7 +63,9 @@ def account(recorder: Recorder, sandbox: Sandbox, judge: Judge, method: str) -> 
         "classes": [each._asdict() for each in classes],
         "commands": list(chains),
         "files": files,
+        "origins": _origins(recorder, sandbox, products),
         "unread": unread,
+        "unaccounted": [_plain(each) for each in unaccounted],
         "events": [_plain(each) for each in events],
         "problems": problems,
     }
@@ -116,6 +122,27 @@ def _laid(node: Audited | Pinned | Odd) -> tuple[str, str]:
             return classify.UNACCOUNTED, node.reason
 
 
+def _origins(recorder: Recorder, sandbox: Sandbox, products: Sequence[str]) -> dict[str, list[str]]:
+    """For each file whose name ends as one of the products, the audited files behind it."""
+    found: dict[str, list[str]] = {}
+    replay = recorder.replay
+    for name in _listed_files(sandbox.room.tree):
+        path = f"{sandbox.tree}/{name}"
+        if path.endswith(tuple(f"/{each.lstrip('/')}" for each in products)):
+            names = replay.flow.origins(replay.names.get(path))
+            if names is not None:
+                found[shown(path)] = [shown(each) for each in names]
+    return found
+
+
+def _listed_files(top: Path) -> list[str]:
+    """The files of the tree; none where it cannot be listed, which `_gaps` tells."""
+    try:
+        return list(laid.names(top))
+    except OSError:
+        return []
+
+
 def _odd_links(recorder: Recorder) -> list[Input]:
     """Laid links that are not the audited ones: whoever passes through them opens another file."""
     return [
@@ -148,7 +175,12 @@ def _gaps(recorder: Recorder, sandbox: Sandbox, altered: list[Altered]) -> list[
     """What the end of the tree shows that the recording does not."""
     found = []
     for inside, host in ((sandbox.tree, sandbox.room.tree), (sandbox.home, sandbox.room.home)):
-        if recorder.steps and (unseen := recorder.unseen(host, inside)):
+        try:
+            unseen = recorder.unseen(host, inside) if recorder.steps else []
+        except OSError as error:
+            found.append(f"What the build left below {inside} cannot be read: {error.strerror}.")
+            continue
+        if unseen:
             found.append(
                 f"{len(unseen)} files below {inside} were made by nothing that was recorded, "
                 f"{shown(unseen[0])} for one."
@@ -175,8 +207,9 @@ def _events(recorder: Recorder, altered: list[Altered]) -> list[Input]:
     return sorted(found)
 
 
-def _classes(decided: Iterable[tuple[Use, Decision]]) -> tuple[InputClass, ...]:
-    files: Counter[str] = Counter()
+def _classes(decided: Iterable[tuple[Use, Decision]], links: int) -> tuple[InputClass, ...]:
+    """Files and bytes of each class; so many odd links are unaccounted too."""
+    files: Counter[str] = Counter({classify.UNACCOUNTED: links})
     sizes: Counter[str] = Counter()
     for _, each in decided:
         files[each.name] += 1

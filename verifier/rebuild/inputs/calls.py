@@ -22,7 +22,16 @@ RUNS = ("execve", "execveat")
 FORKS = ("clone", "clone3", "fork", "vfork")
 TALKS = ("connect", "bind", "sendto", "sendmsg", "sendmmsg")
 # After one of these the names in the log, or the log itself, are not the whole truth.
-BLINDS = ("io_uring_setup", "chroot", "pivot_root", "mount", "move_mount", "setns", "unshare")
+BLINDS = (
+    "io_uring_setup",
+    "seccomp",
+    "chroot",
+    "pivot_root",
+    "mount",
+    "move_mount",
+    "setns",
+    "unshare",
+)
 
 # The arguments of each call; the groups' meaning is in `_GROUPS`.
 _SHAPES = {
@@ -48,6 +57,7 @@ _SHAPES = {
     "mknodat": rf"{_AT}, {_TEXT}, ",
     "truncate": rf"{_TEXT}, ",
 }
+PIPES = ("dup2", "dup3", "pipe", "pipe2")
 _GROUPS = {
     "open": "pf", "openat": "dpf", "openat2": "dpf", "creat": "p", "open_by_handle_at": "",
     "execve": "pa", "execveat": "dpa", "chdir": "p", "fchdir": "d", "rename": "pq",
@@ -55,11 +65,12 @@ _GROUPS = {
     "symlinkat": "peq", "mkdir": "p", "mkdirat": "dp", "mknod": "p", "mknodat": "dp",
     "truncate": "p",
 }  # fmt: skip
-TRACED = (*_SHAPES, *FORKS, *TALKS, *BLINDS)
+TRACED = (*_SHAPES, *FORKS, *TALKS, *PIPES, *BLINDS)
 _PATTERNS = {name: re.compile(rf"{name}\({shape}") for name, shape in _SHAPES.items()}
 _NAME = re.compile(r"(\w+)\(")
 _RESULT = re.compile(r"= (\d+)(?:<([^>]*)>(\(deleted\))?)?$")
 _CHILD = re.compile(r"= (\d+)(?: /\* (\d+) in strace's PID NS \*/)?$")
+PIPED = re.compile(r"(\d+)<(pipe:\[\d+\])>")
 _BECAME = re.compile(r"<pid changed to (\d+) \.\.\.>$")
 _KILLED = re.compile(r"(?:<unfinished \.\.\.>|\) += \?(?: \w+ \([^<>\"]*\))?)$")
 _ADDRESS = re.compile(r"\{sa_family=(AF_\w+), (.*?)\}")
@@ -110,8 +121,12 @@ def _named(name: str, text: str) -> Call | None:
         return _with_paths(name, pattern, text)
     if name in TALKS:
         return _talk(name, text)
+    if name in PIPES:
+        return Call(name, flags=text)
     if name in FORKS and (found := _CHILD.search(text)) is not None:
         return Call(name, child=int(found[2] or found[1]), flags=text)
+    if name == "seccomp" and "SECCOMP_FILTER_FLAG_NEW_LISTENER" not in text:
+        return None
     return Call(name) if name in BLINDS and _RESULT.search(text) else _check_killed(text)
 
 

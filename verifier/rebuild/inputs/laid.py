@@ -68,8 +68,12 @@ class Found(NamedTuple):
 
 
 def names(top: Path) -> Iterator[str]:
-    """Names of the regular files below `top`, relative to it."""
-    for parent, _, files in os.walk(top):
+    """Names of the regular files below `top`, relative to it; OSError if not all can be listed."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for parent, _, files in os.walk(top, onerror=fail):
         for name in files:
             path = Path(parent) / name
             if stat.S_ISREG(path.lstat().st_mode):

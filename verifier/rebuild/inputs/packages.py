@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 _MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
@@ -26,26 +26,48 @@ class Owner(NamedTuple):
 
 
 class Packages:
-    """dpkg's database below one root, read when it is first asked."""
+    """dpkg's database below one root, read when it is asked."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._database = root / "var/lib/dpkg"
+        self._known: dict[str, list[Owner]] = {}
 
     def owners(self, path: str) -> tuple[Owner, ...]:
         """Those packages that have a file at an absolute path without links; most often one."""
-        return tuple(self._owners.get(path, ()))
+        if path not in self._known:
+            self.look_up([path])
+        return tuple(self._known[path])
+
+    def look_up(self, paths: Iterable[str]) -> None:
+        """Find the owners of many paths in one pass over the lists."""
+        asked = [path for path in paths if path not in self._known]
+        self._known.update((path, []) for path in asked)
+        names = {name for path in asked for name in self._names(path)}
+        for name, package, version, conffiles in self._packages:
+            stem = self._stem(name, package)
+            listed = names.intersection(
+                self._text(self._database / f"info/{stem}.list").split("\n")
+            )
+            digests = {**dict(self._digests(stem)), **conffiles} if listed else {}
+            for each in listed:
+                path = self._canonical(self._diverted(each, package))
+                if path in self._known:
+                    self._known[path].append(Owner(package, version, digests.get(each, "")))
+
+    def _names(self, path: str) -> Iterator[str]:
+        """Names under which lists may have a path: before the merge of /usr, or diverted."""
+        for target in (path, *(source for source in self._diversions if self._leads(source, path))):
+            yield target
+            if target.startswith("/usr/") and target.split("/", 3)[2] in self._links:
+                yield target[len("/usr") :]
+
+    def _leads(self, source: str, path: str) -> bool:
+        return self._canonical(self._diversions[source][0]) == path
 
     @cached_property
-    def _owners(self) -> dict[str, list[Owner]]:
-        found: dict[str, list[Owner]] = {}
-        for name, package, version, conffiles in self._installed():
-            stem = self._stem(name, package)
-            digests = {**dict(self._digests(stem)), **conffiles}
-            for path in self._listed(stem):
-                owner = Owner(package, version, digests.get(path, ""))
-                found.setdefault(self._canonical(self._diverted(path, package)), []).append(owner)
-        return found
+    def _packages(self) -> list[tuple[str, str, str, dict[str, str]]]:
+        return list(self._installed())
 
     def _installed(self) -> Iterator[tuple[str, str, str, dict[str, str]]]:
         """NAME:ARCH, name, version and configuration files of each installed package."""
@@ -75,11 +97,6 @@ class Packages:
         for line in self._text(self._database / f"info/{stem}.md5sums").split("\n"):
             if len(line) > _MD5 + 2:
                 yield "/" + line[_MD5 + 2 :].removeprefix("./"), line[:_MD5]
-
-    def _listed(self, stem: str) -> Iterator[str]:
-        for line in self._text(self._database / f"info/{stem}.list").split("\n"):
-            if line.startswith("/") and line != "/.":
-                yield line
 
     def _diverted(self, path: str, package: str) -> str:
         target, by = self._diversions.get(path, (path, package))

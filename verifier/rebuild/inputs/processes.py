@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from verifier.formats.base import text
+
+if TYPE_CHECKING:
+    from verifier.rebuild.inputs.names import Audited
 
 TEXT = 200  # characters of a command
 CHAIN = 8  # commands of a chain; the middle of a longer one is left out
@@ -27,6 +31,10 @@ class Process:
     text: str
     place: Place
     program: str = ""
+    # For `flow`: what it read, whom it started or became, and the pipes at its input.
+    inputs: set[Audited | Process] = field(default_factory=set)
+    children: list[Process] = field(default_factory=list)
+    pipes: set[str] = field(default_factory=set)
 
     def chain(self) -> tuple[str, ...]:
         """The commands from the step's own down to this one."""

@@ -67,7 +67,10 @@ class Recorder:
             self._lay(inside, host, self.pins)
 
     def _lay(self, inside: str, host: Path, pins: laid.Pins | None) -> None:
-        laid.lay(self.replay.names, inside, host, pins, self.laid)
+        try:
+            laid.lay(self.replay.names, inside, host, pins, self.laid)
+        except OSError as error:
+            self.problems.append(f"What lies below {inside} cannot be read: {error.strerror}.")
 
     def around(self, argv: Sequence[str]) -> tuple[str, ...]:
         """The command line of a step with its recorder."""
@@ -107,6 +110,8 @@ class Recorder:
                 continue
             try:
                 sha256, _, _ = laid.digests(host / path[len(inside) + 1 :])
+            except PermissionError:
+                sha256 = ""  # shut by the build: nobody can tell
             except OSError:
                 continue  # removed, or replaced by a link or directory: nobody can read it any more
             if sha256 != entry.sha256:
@@ -115,6 +120,6 @@ class Recorder:
         return found
 
     def unseen(self, host: Path, inside: str) -> list[str]:
-        """Files below `host` that no recorded call made, and that were not laid: a gap."""
+        """Files below `host` that no recorded call made, and that were not laid; OSError."""
         names = self.replay.names
         return sorted(name for name in laid.names(host) if names.get(f"{inside}/{name}") is None)

@@ -10,6 +10,7 @@ from verifier import limits
 from verifier.errors import LimitError
 from verifier.rebuild.inputs import calls
 from verifier.rebuild.inputs.executables import interpreter
+from verifier.rebuild.inputs.flow import Flow
 from verifier.rebuild.inputs.names import Link, Made, Names, Odd
 from verifier.rebuild.inputs.processes import Place, Process, command
 from verifier.rebuild.inputs.view import within
@@ -58,6 +59,7 @@ class Replay:
     events: dict[tuple[str, str], Event] = field(default_factory=dict)
     problems: dict[str, None] = field(default_factory=dict)
     bound: set[str] = field(default_factory=set)
+    flow: Flow = field(default_factory=Flow)
 
     @property
     def view(self) -> View:
@@ -73,6 +75,7 @@ class Replay:
         node = odd or self.names.get(path)
         if isinstance(node, dict):
             return
+        self.flow.read(process, node)
         key = (path, Made if isinstance(node, Made) else node)
         if (use := self.uses.get(key)) is not None:
             use.count += 1
@@ -133,13 +136,17 @@ class _Step:
             self._execute(process, pid, call)
         elif name in calls.FORKS:
             place = process.place if "CLONE_FS" in call.flags else Place(process.place.path)
-            self.processes[call.child] = Process(self.name, process, process.text, place)
+            child = Process(self.name, process, process.text, place)
+            process.children.append(child)
+            self.processes[call.child] = child
         elif name == "chdir":
             process.place.path = self.names.resolve(_join(process.place.path, call.path))
         elif name == "fchdir":
             process.place.path = call.at or process.place.path
         elif name in calls.TALKS:
             self._talk(process, call)
+        elif name in calls.PIPES:
+            self._pipe(process, call)
         elif name not in calls.BLINDS:
             self._name(process, call)
         else:
@@ -157,21 +164,24 @@ class _Step:
             path = self.names.resolve(_join(call.at or process.place.path, call.path))
         if not path.startswith("/") or (call.deleted and _NAMELESS.fullmatch(path)):
             return  # a pipe or socket, or a file without a name that the build filled itself
-        writes = call.name == "creat" or bool(flags & {"O_WRONLY", "O_RDWR"})
+        if call.name == "creat":
+            flags |= {"O_WRONLY", "O_TRUNC"}
+        if flags & {"O_WRONLY", "O_RDWR"}:
+            self._write(process, call, path, flags)
+        elif "O_DIRECTORY" not in flags:
+            self._read(process, path)
+
+    def _write(self, process: Process, call: Call, path: str, flags: set[str]) -> None:
+        """A file that is open for writing is the build's own from then on."""
         node = self.names.get(path)
-        if not writes:
-            if "O_DIRECTORY" not in flags:
-                self._read(process, path)
-            return
-        if _device(path):
-            if "O_RDWR" in flags:
-                self._read(process, path)
-            return
-        fresh = bool(flags & {"O_TRUNC", "O_TMPFILE", "O_EXCL"}) or (
-            node is None and self.replay.view.is_known(path)
-        )
+        new = node is None and self.replay.view.is_known(path)
+        fresh = new or bool(flags & {"O_TRUNC", "O_TMPFILE", "O_EXCL"})
         if "O_RDWR" in flags and not fresh:
             self._read(process, path)
+        if _device(path):
+            return
+        if not fresh:
+            self.replay.flow.read(process, node)  # what stays of it becomes part of the new file
         if not call.deleted:
             self.names.put(path, Made(process))
 
@@ -189,6 +199,8 @@ class _Step:
         place = Place(process.place.path)
         text = command(call.argv, path)
         new = Process(self.name, process.parent, text, place)
+        new.pipes |= process.pipes
+        process.children.append(new)
         self.processes[pid] = new
         self._started(new, path, process)
 
@@ -233,6 +245,17 @@ class _Step:
 
     def _at(self, directory: str, path: str) -> str:
         return self.names.resolve(_join(directory, path), last=False)
+
+    def _pipe(self, process: Process, call: Call) -> None:
+        """A pipe at standard input or output; who makes one is taken for its reader."""
+        ends = calls.PIPED.findall(call.flags)
+        if call.name.startswith("dup"):
+            for descriptor, pipe in ends[-1:]:
+                if int(descriptor) <= 2:
+                    self.replay.flow.piped(process, pipe, int(descriptor))
+        else:
+            for _, pipe in ends[:1]:
+                self.replay.flow.piped(process, pipe, 0)
 
     def _talk(self, process: Process, call: Call) -> None:
         if call.flags == "AF_UNIX":

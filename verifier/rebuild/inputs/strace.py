@@ -35,8 +35,12 @@ class Line(NamedTuple):
 
 
 def around(argv: Sequence[str], directory: Path) -> tuple[str, ...]:
-    """The command line that runs `argv` with one log a process in `directory`, which exists."""
+    """The command line that runs `argv` with one log a process in `directory`, which exists.
+
+    strace dies with the verifier, and bubblewrap with strace.
+    """
     return (
+        *("setpriv", "--pdeathsig", "KILL"),
         *("strace", "-ff", "-A", "--seccomp-bpf", "-qq", "-y", "--decode-pids=pidns"),
         *("--absolute-timestamps=format:unix,precision:ns", "-s", str(TEXT), "-e", "signal=none"),
         # A call that this architecture lacks is none to miss.

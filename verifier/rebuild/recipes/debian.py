@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import shutil
 from typing import TYPE_CHECKING
 
+from verifier import aside
+from verifier.errors import BuildError
+from verifier.rebuild import buildinfo
+from verifier.rebuild.buildinfo import BuildInfo
 from verifier.rebuild.recipes.base import Outcome, Recipe, epoch, set_clock
 from verifier.rebuild.sandbox import Step
 from verifier.source import record
+from verifier.source.apt import Apt
 from verifier.source.tree import scan
 from verifier.spec import DebianBuild, DebianSource
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from verifier.rebuild.root import Root
     from verifier.rebuild.sandbox.base import Room, Sandbox
 
 OUTPUTS = ("*.deb", "*.udeb", "*.buildinfo", "*.changes")
+_NOCHECK = "nocheck"
+_OPTION = re.compile(r"(?!parallel)[a-z][a-z0-9+-]*(=[a-zA-Z0-9,+-]*)?")  # the processors are ours
+_BUILD_PATH = re.compile(r"/build(/[A-Za-z0-9._+~-]+)+")
 _BINARIES = {"both": "-b", "any": "-B", "all": "-A"}
 _DEPENDENCIES = {"both": (), "any": ("--arch-only",), "all": ("--indep-only",)}
 
@@ -30,11 +42,41 @@ class Debian(Recipe):
         plan = self._plan()
         dsc = self.job.source.path / self._dsc()
         wanted = ["build-dep", *_DEPENDENCIES[plan.binaries]]
-        if plan.profiles:
-            wanted.append(f"--build-profiles={','.join(plan.profiles)}")
-        return self.debian_root(
-            ((*wanted, str(dsc)), f"the build dependencies of {self.job.source.description}")
-        )
+        if profiles := self._profiles():
+            wanted.append(f"--build-profiles={','.join(profiles)}")
+        depends = ((*wanted, str(dsc)), f"the build dependencies of {self.job.source.description}")
+        self._info: BuildInfo | None = None
+        if plan.buildinfo is None:
+            return self.debian_root(depends)
+        self._info = self._read(plan.buildinfo)
+        root = self.debian_root(self._exact(self._info), depends)
+        here = {} if root is None else {deb.name: deb.version for deb in root.packages}
+        self._drift = buildinfo.drift(self._info, plan.buildinfo.name, here)
+        return root
+
+    def _read(self, path: Path) -> BuildInfo:
+        """The .buildinfo, which must be of this source; its path is where the tree will lie."""
+        info = aside.ask(BuildInfo, buildinfo.read, path)
+        pinned = self.job.spec.source
+        assert isinstance(pinned, DebianSource)
+        if (info.source, info.version) != (pinned.package, pinned.version):
+            raise BuildError(
+                f"{path.name} is of {info.source} {info.version}, but the source is "
+                f"{pinned.package} {pinned.version}."
+            )
+        top, _, directory = info.path.rpartition("/")
+        if directory == self._directory() and _BUILD_PATH.fullmatch(top):
+            self.build_path = top
+        return info
+
+    def _exact(self, info: BuildInfo) -> tuple[tuple[str, ...], str]:
+        """A request for the listed versions; for any version of those that the archive lost."""
+        names = [name for name, _ in info.packages]
+        job = self.job
+        offered = Apt(job.cache, job.spec.debian, job.notify).versions(names)
+        found = buildinfo.look_for(info, offered)
+        exact = [f"{name}={version}" for name, version in found.exact]
+        return ("install", "--allow-downgrades", *exact, *found.newer), "what .buildinfo lists"
 
     def lay(self, room: Room) -> None:
         """Copy the source package's files to where the sandbox shows them read-only."""
@@ -60,18 +102,41 @@ class Debian(Recipe):
         changelog = epoch(lines[-1] if lines else "", "The changelog's date")
 
         settings = self.job.spec.sandbox
-        options = (f"parallel={settings.processors}", *plan.options)
+        options = (f"parallel={settings.processors}", *plan.options, *self._options())
+        profiles = self._profiles()
         variables = {
             "DEB_BUILD_OPTIONS": " ".join(options),
             "SOURCE_DATE_EPOCH": str(changelog),
-            **({"DEB_BUILD_PROFILES": " ".join(plan.profiles)} if plan.profiles else {}),
+            **({"DEB_BUILD_PROFILES": " ".join(profiles)} if profiles else {}),
             "HOME": "/nonexistent",  # Debian's policy: a build must not need one
             **dict(plan.environment),
         }
         variables, clock = set_clock(settings, variables, changelog)
         build = ("dpkg-buildpackage", "-us", "-uc", _BINARIES[plan.binaries])
         steps.append(sandbox.run(Step("build", build, directory, variables)))
-        return Outcome(tuple(steps), {**sandbox.variables(), **variables}, OUTPUTS, clock)
+        outcome = Outcome(tuple(steps), {**sandbox.variables(), **variables}, OUTPUTS, clock)
+        if self._info is None or plan.buildinfo is None:
+            return outcome
+        total, name = len(self._info.packages), plan.buildinfo.name
+        told = buildinfo.notes(self._drift, total, name)
+        return dataclasses.replace(outcome, makers=self._drift, notes=told)
+
+    def _profiles(self) -> tuple[str, ...]:
+        """Those of the specification; without tests, nocheck drops what only they need."""
+        plan = self._plan()
+        leave_out = plan.tests is False and _NOCHECK not in plan.profiles
+        return (*plan.profiles, _NOCHECK) if leave_out else plan.profiles
+
+    def _options(self) -> tuple[str, ...]:
+        """Options beside the plan's: nocheck without tests; those that .buildinfo names."""
+        plan = self._plan()
+        said = dict(self._info.variables).get("DEB_BUILD_OPTIONS", "") if self._info else ""
+        found = [word for word in said.split() if _OPTION.fullmatch(word)]
+        if plan.tests:
+            found = [word for word in found if word != _NOCHECK]
+        elif plan.tests is False:
+            found.append(_NOCHECK)
+        return tuple(word for word in dict.fromkeys(found) if word not in plan.options)
 
     def _plan(self) -> DebianBuild:
         assert isinstance(self.job.spec.build, DebianBuild)

@@ -7,6 +7,7 @@ after which nothing may have been uploaded. The build has no network.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 import re
 import tomllib
@@ -19,6 +20,7 @@ from verifier.rebuild import requirements, wheels
 from verifier.rebuild.recipes.base import Outcome, set_clock
 from verifier.rebuild.recipes.command import Command
 from verifier.rebuild.sandbox import Step
+from verifier.rebuild.shipped import match
 from verifier.source import pypi
 from verifier.spec import PypiBuild
 from verifier.spec.plans import SEARCH_PATH
@@ -126,7 +128,7 @@ class Pypi(Command):
 
     def _read_shipped(self) -> wheels.Facts | None:
         locator, job = self._shipped(), self.job
-        self._uploaded = ""
+        self._uploaded = self._sha256 = ""
         if locator is None:
             return None
         if locator.wheel is not None:
@@ -134,9 +136,12 @@ class Pypi(Command):
             self._uploaded = pypi.look_up(locator.wheel, index).uploaded
             path = pypi.fetch(locator.wheel, locator.sha256, index, job.cache, job.notify)
         else:
-            from pathlib import Path  # noqa: PLC0415 - a type elsewhere
-
-            path = Path(str(locator.path))
+            found = match(str(locator.path), "shipped")
+            if len(found) != 1:
+                raise BuildError(f"{locator} matches {len(found)} wheels; name one: build.shipped.")
+            path = found[0]
+        with path.open("rb") as file:
+            self._sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return aside.ask(wheels.Facts, wheels.read, path)
 
     def _before(self) -> str | None:
@@ -162,20 +167,29 @@ class Pypi(Command):
     def _pin(self, asked: tuple[str, ...]) -> None:
         wanted = [*self._wanted(), *asked]
         self._pins = requirements.resolve(self.job, wanted, self._python, self._before())
+        for pin in self._pins:
+            if pin.published.sha256 == self._sha256:
+                raise BuildError(
+                    f"The shipped wheel itself, {pin.published.file}, is among the requirements of "
+                    "the build, which could hand out a copy of it; give another build.before."
+                )
         files = (pin.published.file for pin in (*self._pins, self._pip))
         self.own = frozenset({_HOOKS, requirements.LIST, *files})
 
     def _environment(self, sandbox: Sandbox, name: str) -> list[tuple[str, tuple[str, ...]]]:
         """Steps that make a virtual environment of the pinned wheels, each checked again by pip."""
         where = f"{sandbox.home}/{name}"
+        # Compiled modules of the system belong to no package: Python compiles its own here.
+        unread = ("-X", f"pycache_prefix={sandbox.home}/compiled")
         pip = f"{sandbox.sources}/{self._pip.published.file}/pip"
         install = (
-            *(f"{where}/bin/python", "-I", pip, "install", "--no-index", "--no-deps"),
+            *(f"{where}/bin/python", "-I", *unread, pip, "install", "--no-index", "--no-deps"),
             *("--require-hashes", "--disable-pip-version-check", "--no-cache-dir", "--quiet"),
             *("--find-links", sandbox.sources, "-r", f"{sandbox.sources}/{requirements.LIST}"),
         )
-        made = (f"python{self._python}", "-I", "-m", "venv", "--without-pip", where)
-        return [("environment", made), ("install build requirements", install)]
+        made = (f"python{self._python}", "-I", *unread, "-m", "venv", "--without-pip", where)
+        steps: list[tuple[str, tuple[str, ...]]] = [("environment", made)]
+        return [*steps, ("install build requirements", install)] if self._pins else steps
 
     def _hook(self, sandbox: Sandbox, hook: str, variables: dict[str, str]) -> Any:
         """One call of the backend, as PEP 517 has it."""
@@ -190,6 +204,7 @@ class Pypi(Command):
         variables = {
             "PATH": f"{sandbox.home}/env/bin:{SEARCH_PATH}",
             "PYTHONHASHSEED": "0",
+            "PYTHONPYCACHEPREFIX": f"{sandbox.home}/compiled",
             **dict(plan.environment),
         }
         epoch = plan.source_date_epoch

@@ -71,6 +71,10 @@ def test_a_log_without_a_beginning_is_a_problem() -> None:
         (opened(77, "/x"), "has no known parent"),
         ("10 io_uring_setup(8, {}) = 3<anon_inode:[io_uring]>", "called io_uring_setup"),
         ('10 chroot("/b") = 0', "called chroot"),
+        (
+            "10 seccomp(SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, {}) = 5",
+            "called seccomp",
+        ),
     ],
 )
 def test_what_the_recording_cannot_vouch_for_is_a_problem(line: str, said: str) -> None:
@@ -85,6 +89,7 @@ def test_what_the_recording_cannot_vouch_for_is_a_problem(line: str, said: str) 
         "10 <... execve resumed>) = -1 (errno 18446744073709551359)",
         '10 rename("a", "b") = ?',
         "10 connect(3<socket:[1]>, {sa_family=AF_NETLINK, nl_pid=0}, 12) = 0",
+        "10 seccomp(SECCOMP_SET_MODE_FILTER, 0, {len=3, filter=0x1}) = 0",
         "10 sendmsg(3<socket:[1]>, NULL, 0) = -1 EFAULT (Bad address)",
     ],
 )
