@@ -41,10 +41,9 @@ DIFFERENCES_PER_MEMBER: Final = 1_000  # the rest is counted, and said
 PLACES_DESCRIBED: Final = 10_000  # differing runs of one member that are named; the rest is counted
 UNSETTLED: Final = 1_000  # places of one member that differ and are not settled; then joined
 TEXT: Final = 2_000  # characters of one text from a file
+PAGE_DETAIL: Final = 60_000  # characters of one listing of several lines on a page
 SAVED_BYTES: Final = 512 * MIB  # a saved report that is shown or compared again
 SAVED_DEPTH: Final = 32  # of what it tells of source and build
-PAGE_TEXT: Final = 4_000  # characters of one text on a page; the JSON report has all of them
-PAGE_DETAIL: Final = 200_000  # characters of one listing of several lines on a page
 
 # --- programs we call -----------------------------------------------------------------------------
 TOOL_SECONDS: Final = 120.0

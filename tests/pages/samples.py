@@ -236,7 +236,7 @@ def each_kind() -> Report:
         facts("b", 2000),
         patches,
         (Difference("field", "header", "It differs.", 1200, 100),),
-        unsettled=(Stretch(1400, 100),),
+        unsettled=(Stretch(1250, 50), Stretch(1400, 100)),
     )
     unread = Member(
         "odd.bin", Verdict.INCONCLUSIVE, facts("c", 50), facts("d", 50),

@@ -1,5 +1,6 @@
 """All forms of one report tell the same verdict and the same counts, in forms that others read."""
 
+import base64
 import json
 import re
 from typing import Any
@@ -10,7 +11,7 @@ from tests import reports
 from tests.unit.report import validators
 from verifier import gate
 from verifier.model import Report, Verdict
-from verifier.report import document, forms, junit, markdown, sarif, terminal
+from verifier.report import document, forms, junit, markdown, page, sarif, terminal
 from verifier.report.figures import figures
 
 REPORTS = {
@@ -105,7 +106,27 @@ def counts_of_junit(report: Report) -> dict[str, Any]:
     return {"verdict": verdict, **{name: int(told[name]) for name in counted if name in told}}
 
 
+def counts_of_html(report: Report) -> dict[str, Any]:
+    shown = page.text(report)
+    told = dict(re.findall(r'data-count="(\w+)">(\d+)<', shown))
+    (verdict,) = re.findall(r'id="verdict-word">(\w+)<', shown)
+    (packed,) = re.findall(r'id="index">([^<]*)<', shown)
+    index = json.loads(base64.b64decode(packed))
+    verdicts = [index["verdicts"][each] for each in index["verdict"]]
+    assert sum(index["differences"]) == int(told["differences"])
+    assert sum(index["patches"]) == int(told["patches"])
+    counted = {name: int(number) for name, number in told.items()}
+    return {
+        **dict.fromkeys(("weakenings", "problems"), 0),  # not told where there are none
+        **counted,
+        "verdict": verdict,
+        "members": len(verdicts),
+        **{str(each): verdicts.count(str(each)) for each in Verdict},
+    }
+
+
 COUNTERS = {
+    "html": counts_of_html,
     "terminal": counts_of_terminal,
     "json": counts_of_json,
     "markdown": counts_of_markdown,
@@ -148,6 +169,7 @@ def test_an_incomplete_run_says_so_in_every_form() -> None:
     stopped = REPORTS["large"]._replace(complete=False)
     assert "stopped before its end" in terminal.text(stopped)
     assert "stopped before its end" in markdown.text(stopped)
+    assert "stopped before its end" in page.text(stopped)
     assert "stopped before its end" in junit.text(stopped)
     (run,) = validators.sarif(sarif.text(stopped))["runs"]
     assert run["invocations"][0]["executionSuccessful"] is False

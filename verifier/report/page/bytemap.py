@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 CLASSES = (
     "equal",
     *(strength.value for strength in Strength),
+    "around",
     "unknown",
     "unsettled",
     "difference",
 )
 """Least to most notable; the page gives each a colour and a pattern of its own."""
-EQUAL, UNKNOWN, UNSETTLED, DIFFERENCE = (
-    CLASSES.index(name) for name in ("equal", "unknown", "unsettled", "difference")
+EQUAL, AROUND, UNKNOWN, UNSETTLED, DIFFERENCE = (
+    CLASSES.index(name) for name in ("equal", "around", "unknown", "unsettled", "difference")
 )
 
 
@@ -63,11 +64,7 @@ def of(member: Member, children: Sequence[tuple[int, Member]], kinds: Sequence[i
         Piece(each.offset, each.length, rank(each.strength), What.PATCH, number)
         for number, each in enumerate(member.patches)
     )
-    differences = (
-        Piece(each.offset, each.length or 0, DIFFERENCE, What.DIFFERENCE, number)
-        for number, each in enumerate(member.differences)
-        if each.offset is not None
-    )
+    named, around = _named(member)
     open_ones = (
         Piece(each.offset, each.length, UNSETTLED, What.UNSETTLED, number)
         for number, each in enumerate(member.unsettled)
@@ -77,11 +74,37 @@ def of(member: Member, children: Sequence[tuple[int, Member]], kinds: Sequence[i
         for number, each in children
         if each.within is not None
     )
-    layers = [_clipped(layer, size) for layer in (patches, differences, open_ones, inside)]
+    layers = [_clipped(layer, size) for layer in (patches, named, open_ones, around, inside)]
     found: list[Piece] = []
     for layer in layers:
         found = _over(found, layer)
     return Map(_base(member, found), tuple(found))
+
+
+def _named(member: Member) -> tuple[list[Piece], list[Piece]]:
+    """Where differences with a place lie: their differing bytes, and equal bytes around these.
+
+    Of a difference with no unsettled byte in it (a field that is alike, and wrong) all is named.
+    """
+    named: list[Piece] = []
+    around: list[Piece] = []
+    places = sorted(member.unsettled)
+    for number, each in enumerate(member.differences):
+        if each.offset is None:
+            continue
+        end = each.offset + (each.length or 0)
+        whole = Piece(each.offset, end - each.offset, DIFFERENCE, What.DIFFERENCE, number)
+        found = []
+        for place in places:
+            if place.offset > end:
+                break
+            start, stop = max(place.offset, each.offset), min(place.offset + place.length, end)
+            if start < stop or (place.length == 0 and each.offset <= place.offset <= end):
+                found.append(whole._replace(offset=start, length=stop - start))
+        named += found or [whole]
+        if found and whole.length:
+            around.append(whole._replace(kind=AROUND))
+    return named, around
 
 
 def notable(members: Sequence[Member], parents: Sequence[int]) -> list[int]:

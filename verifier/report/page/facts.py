@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from verifier.model import Strength, Verdict
+from verifier.model import Strength
+from verifier.report.figures import figures, ranked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from verifier.model import Difference, Member, Problem, Report, Signer
+    from verifier.report.figures import Fired
     from verifier.ruleset import Rule
 
 _MEMBERS = 200  # members whose findings are listed, the most telling first
 _EACH = 20  # differences of one member that are listed
 _FIRST = 8  # findings that open the page
-_WORST = {Verdict.DIFFERENT: 0, Verdict.INCONCLUSIVE: 1, Verdict.EQUIVALENT: 2}
 
 
 class Finding(NamedTuple):
@@ -37,38 +38,11 @@ class Findings(NamedTuple):
     more: int
 
 
-class Use(NamedTuple):
-    """How often one rule settled something, and what it says of itself, where that is known."""
-
-    rule: str
-    strength: Strength
-    patches: int
-    size: int
-    free: int
-    reason: str
-    risk: str
-
-
-def counts(members: Iterable[Member]) -> dict[str, int]:
-    """How many members have each verdict, worst first; verdicts of none are left out."""
-    found = Counter(member.verdict for member in members)
-    return {verdict.value: found[verdict] for verdict in reversed(Verdict) if found[verdict]}
-
-
 def ordered(report: Report) -> list[tuple[int, Member]]:
-    """Members with findings of their own, by their number: what weakens first, then the worst."""
-    told = [
-        (number, member)
-        for number, member in enumerate(report.members)
-        if member.differences or member.problems
-    ]
-    return sorted(
-        told,
-        key=lambda item: (
-            not any(each.weakening for each in item[1].differences),
-            _WORST.get(item[1].verdict, 3),
-        ),
-    )
+    """Members with findings of their own, by their number: those that decide first."""
+    numbers = {id(member): number for number, member in enumerate(report.members)}
+    told = [each for each in ranked(report) if each.differences or each.problems]
+    return [(numbers[id(member)], member) for member in told]
 
 
 def first(report: Report) -> tuple[list[Finding], int]:
@@ -104,23 +78,15 @@ def listed(report: Report) -> tuple[list[Findings], int]:
     return found, max(0, len(told) - _MEMBERS)
 
 
-def uses(report: Report, known: dict[str, Rule]) -> list[Use]:
-    """The rules that settled something, weakest first."""
-    total: Counter[tuple[str, Strength]] = Counter()
-    size: Counter[tuple[str, Strength]] = Counter()
-    free: Counter[tuple[str, Strength]] = Counter()
-    for member in report.members:
-        for patch in member.patches:
-            key = patch.rule, patch.strength
-            total[key] += 1
-            size[key] += patch.length
-            free[key] += patch.free_bytes
-    found = []
-    for key in sorted(total, key=lambda item: (-item[1].rank, item[0])):
-        rule = known.get(key[0])
-        words = (rule.reason, rule.risk) if rule else ("", "")
-        found.append(Use(*key, total[key], size[key], free[key], *words))
-    return found
+def uses(report: Report, known: dict[str, Rule]) -> list[tuple[Fired, str, str]]:
+    """The rules that settled something, weakest first, each with its reason and its risk."""
+    found = sorted(figures(report).rules, key=lambda each: (-each.strength.rank, each.rule))
+    return [
+        (each, known[each.rule].reason, known[each.rule].risk)
+        if each.rule in known
+        else (each, "", "")
+        for each in found
+    ]
 
 
 def strengths(report: Report) -> list[tuple[str, int]]:

@@ -1,6 +1,6 @@
 """The data of a page: JSON in base64, in blocks that the page decodes when it needs them.
 
-Texts are already harmless (`shown`) and stand once in each block; base64 holds nothing that
+Texts are already harmless (`plain`) and stand once in each block; base64 holds nothing that
 could end the element around it.
 """
 
@@ -10,9 +10,11 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
+from verifier import limits
 from verifier.model import Verdict
 from verifier.report.page import bytemap, tree
-from verifier.report.page.shown import visible, visible_lines
+from verifier.report.plain import lines as lines_of
+from verifier.report.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,6 +24,15 @@ if TYPE_CHECKING:
 BLOCK = 64  # members decoded together
 _HEX = 64  # patched bytes that are shown, where the report has them
 _VERDICTS = tuple(Verdict)
+
+
+def visible(text: str) -> str:
+    """A text of a file in one line of printable characters."""
+    return text if len(text) < limits.TEXT and text.isprintable() else plain(text)
+
+
+def _long(text: str) -> str:
+    return "\n".join(lines_of(text, limits.PAGE_DETAIL))
 
 
 class _Texts:
@@ -35,7 +46,7 @@ class _Texts:
         number = self._numbers.get((text, lines))
         if number is None:
             number = self._numbers[text, lines] = len(self._shown)
-            self._shown.append(visible_lines(text) if lines else visible(text))
+            self._shown.append(_long(text) if lines else visible(text))
         return number
 
     def all(self) -> list[str]:

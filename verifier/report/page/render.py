@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from verifier import limits
 from verifier.model import Strength
+from verifier.report.figures import figures
 from verifier.report.page import bytemap, facts
 from verifier.report.page.islands import islands
-from verifier.report.page.shown import visible, visible_lines
+from verifier.report.plain import line, lines
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import jinja2
 
     from verifier.model import Report
     from verifier.ruleset import Rule
@@ -34,6 +39,7 @@ MEANINGS = {
     Strength.BOUNDED: "within a declared grammar or window",
     Strength.ASSUMED: "taken for granted, as the policy allows",
     Strength.WAIVED: "an auditor's own exception",
+    "around": "the same bytes, in a thing that differs",
     "unknown": "not compared, or nothing is known of these bytes",
     "unsettled": "differs, and no rule speaks of it",
     "difference": "a difference that is named",
@@ -42,6 +48,11 @@ MEANINGS = {
 
 def text(report: Report) -> str:
     """The whole page."""
+    return _template().render(_context(report))
+
+
+@cache
+def _template() -> jinja2.Template:
     import jinja2  # noqa: PLC0415 - only where a page is asked for
 
     environment = jinja2.Environment(
@@ -52,11 +63,11 @@ def text(report: Report) -> str:
         lstrip_blocks=True,
         loader=jinja2.FunctionLoader(_file),
     )
-    environment.filters["lines"] = lambda value: _Shown(visible_lines(value))
+    environment.filters["lines"] = lambda value: _Shown("\n".join(lines(value, limits.PAGE_DETAIL)))
     environment.filters["bytes"] = size
     environment.tests["scalar"] = facts.scalar
     environment.globals["columns"] = facts.columns
-    return environment.get_template("page.html").render(_context(report))
+    return environment.get_template("page.html")
 
 
 def write(report: Report, path: Path) -> None:
@@ -80,7 +91,7 @@ class _Shown(str):
 
 def _harmless(value: object) -> object:
     """Every text that the template prints; what is markup is ours."""
-    return visible(value) if type(value) is str else value
+    return line(value) if type(value) is str else value
 
 
 def _file(name: str) -> str:
@@ -101,10 +112,7 @@ def _context(report: Report) -> dict[str, Any]:
         "script_hash": _hash(script),
         "style_hash": _hash(style),
         "islands": [(name, markupsafe.Markup(data)) for name, data in islands(report)],  # noqa: S704 - base64
-        "counts": facts.counts(report.members),
-        "differences": sum(len(member.differences) for member in report.members),
-        "weaker": sum(bool(e.weakening) for m in report.members for e in m.differences),
-        "patched": sum(patch.length for m in report.members for patch in m.patches),
+        "counts": figures(report).counts(),
         "strengths": facts.strengths(report),
         "first": first,
         "more": more,

@@ -26,6 +26,7 @@ const MARKS = {
   bounded: (pen, s) => { line(pen, s / 3, 0, s / 3, s); line(pen, 2 * s / 3, 0, 2 * s / 3, s); },
   assumed: (pen, s) => { pen.fillRect(0, 0, s / 2, s / 2); pen.fillRect(s / 2, s / 2, s / 2, s / 2); },
   waived: (pen, s) => line(pen, 0, 0, s, s),
+  around: (pen, s) => line(pen, 0, s / 2, s, s / 2),
   unknown: (pen, s) => { dot(pen, s / 4, s / 4, s / 9); dot(pen, 3 * s / 4, 3 * s / 4, s / 9); },
   unsettled: (pen, s) => { line(pen, s / 2, 0, s / 2, s); line(pen, 0, s / 2, s, s / 2); },
   difference: (pen, s) => { pen.lineWidth = s / 6; line(pen, s / 4, s / 4, 3 * s / 4, 3 * s / 4); line(pen, s / 4, 3 * s / 4, 3 * s / 4, s / 4); },
@@ -51,7 +52,7 @@ function tile(name, size, paint) {
   pen.fillRect(0, 0, size, size);
   pen.lineWidth = size / 10;
   pen.strokeStyle = pen.fillStyle = 'rgba(255, 255, 255, .8)';
-  if (name === 'bounded' || name === 'related' || name === 'assumed') {
+  if (name === 'bounded' || name === 'related' || name === 'assumed' || name === 'around') {
     pen.strokeStyle = pen.fillStyle = 'rgba(0, 0, 0, .55)';
   }
   if (MARKS[name]) MARKS[name](pen, size);

@@ -84,7 +84,9 @@ function differenceOf(member, each, map) {
   if (weakening) head.append(make('span', { class: 'kind bad', text: 'weakens: ' + weakening }));
   head.append(make('strong', { class: 'raw', text: where }));
   if (each[4] !== null) {
-    const at = map.pieces.findIndex((piece) => piece.what === WHAT.DIFFERENCE && member.differences[piece.ref] === each);
+    const of = (piece) => piece.what === WHAT.DIFFERENCE && member.differences[piece.ref] === each;
+    let at = map.pieces.findIndex((piece) => of(piece) && classes[piece.kind] === 'difference');
+    if (at < 0) at = map.pieces.findIndex(of);
     const place = 'at ' + hex(each[4]) + (each[5] ? ', ' + plural(each[5], 'byte') : '');
     head.append(at < 0 ? make('span', { class: 'dim', text: place })
       : make('button', { type: 'button', class: 'linkish', text: place, onclick: () => { map.pick(at); map.grid.focus(); } }));

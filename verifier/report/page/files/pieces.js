@@ -45,7 +45,7 @@ function told(member, piece) {
   } else if (piece.what === WHAT.DIFFERENCE) {
     const each = member.differences[piece.ref];
     known.name = texts[each[0]] + ' · ' + texts[each[1]];
-    known.says = texts[each[2]];
+    known.says = (classes[piece.kind] === 'around' ? 'These bytes are the same; others of it differ. ' : '') + texts[each[2]];
   } else if (piece.what === WHAT.UNSETTLED) {
     known.name = 'differing bytes';
     known.says = 'They differ from the rebuild and no rule settles them; the differences say what they mean.';
