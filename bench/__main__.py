@@ -17,6 +17,8 @@ BENCHES = {
     "flips": "every byte of small files flipped, beside peers",
     "hostile": "a generated corpus of broken and malicious files",
     "layouts": "programs in two layouts beside objdump",
+    "sandboxes": "one build in each sandbox beside the same without",
+    "reports": "every form of a report of 10,000 members",
     "recording": "builds with their inputs recorded, without, and without a sandbox",
     "peers": "what tools say of one changed line, beside diffoscope and objdump",
     "databases": "a million hash signatures beside unpacking and hashing",

@@ -107,7 +107,16 @@ def rebuild(target: Target, cache: Cache) -> dict[str, Any]:
         spec, saved = folder / f"{target.name}.toml", folder / "report.json"
         head = SPEC.format(**target._asdict(), seconds=SECONDS)
         spec.write_text(head + "".join(artifacts), "utf-8")
-        command = [sys.executable, "-m", "verifier", "verify", str(spec), "--quiet"]
+        command = [
+            sys.executable,
+            "-m",
+            "verifier",
+            "verify",
+            str(spec),
+            "--quiet",
+            "--rebuilds",
+            "1",
+        ]
         command += ["--json", str(saved), "--output", str(folder / "output")]
         try:
             done = subprocess.run(
@@ -137,7 +146,7 @@ def facts(report: dict[str, Any]) -> dict[str, Any]:
 
 def cause(report: dict[str, Any]) -> str:
     """What decides the verdict, in a few words."""
-    named = [each["summary"] for each in report.get("causes", ()) if each.get("summary")]
+    named = drift(report)
     found = [
         f"`{member['path'].rpartition('!/')[2]}`: {difference['where']} ({difference['kind']})"
         for member in report["members"]
@@ -156,6 +165,16 @@ def cause(report: dict[str, Any]) -> str:
         if patch["strength"] != "derived"
     }
     return "settled: " + (", ".join(sorted(rules)) or "nothing, all bytes equal")
+
+
+def drift(report: dict[str, Any]) -> list[str]:
+    """Tools that made the shipped files in another version than the one here."""
+    told = {
+        f"{each['tool']} {each['shipped']}, here {each['here'] or 'none'}"
+        for each in report.get("makers", ())
+        if each["shipped"] != each["here"]
+    }
+    return [f"made by {'; '.join(sorted(told)[:2])}"] if told else []
 
 
 def table(cache: Cache) -> Section:

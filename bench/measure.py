@@ -55,6 +55,12 @@ def run(command: list[str], *, timeout: float = 600.0, cwd: Path | None = None) 
     return Cost(wall, spent, max(watch.peak(), usage.ru_maxrss * 1024), process.returncode)
 
 
+def printed(command: list[str], *, timeout: float = 600.0) -> list[float]:
+    """The numbers that a program prints of itself."""
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=timeout)
+    return [float(word) for word in done.stdout.split()]
+
+
 def alternating(
     commands: dict[str, list[str]], times: int, *, timeout: float = 600.0
 ) -> dict[str, Cost]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -37,19 +36,18 @@ BUILD_PATH = "/build/recorded-twice"
 
 
 class Cost(NamedTuple):
-    """Seconds of wall time of the steps, of processor time of all children, of reading the log."""
+    """Seconds: wall time of the steps, and processor time of reading their logs."""
 
     wall: float
-    processor: float
-    reading: float = 0.0
+    reading: float
 
 
 def run() -> Section:
     section = Section(
-        ("project", f"{PLAIN}: wall, processor", CLOSED, TRACED, "sandboxed ÷ plain",
+        ("project", PLAIN, CLOSED, TRACED, "sandboxed ÷ plain",
          "recorded ÷ sandboxed", "read", "unaccounted", "log read in", "fanotify saw more"),
     )  # fmt: skip
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-recording-", dir="/var/tmp") as folder:
         place = Path(folder)
         place.chmod(0o755)
         for name, steps in PROJECTS.items():
@@ -57,10 +55,10 @@ def run() -> Section:
         for name in ("tree", *(("shim",) if os.environ.get("BENCH_SHIM") else ())):
             _debian(section, place / f"debian-{name}", name)
     section.notes.append(
-        f"Medians of {TIMES} alternating builds (Debian packages: one of each). Ratios are of wall "
-        "time, then of processor time, which a loaded machine distorts less. Reading the log is "
-        "processor time of the verifier after each step. `fanotify saw more`: names below the "
-        "build path that a second recorder saw read or run and the record has not, of all such."
+        f"Medians of {TIMES} alternating builds (Debian packages: one of each), wall time of "
+        "the steps. Reading the log is processor time after each step. `fanotify saw more`: "
+        "names below the build path that a second recorder saw read or run and the record has "
+        "not, of all such."
     )
     return section
 
@@ -126,14 +124,12 @@ def _build(path: Path, place: Path) -> tuple[Build, Cost]:
     spec, cache = load(path), Cache.open()
     got = source.obtain(spec, cache)
     recorder.Recorder.finished = finished  # type: ignore[method-assign]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     try:
         build = rebuild.rebuild(spec, got, cache, output)
     finally:
         recorder.Recorder.finished = true  # type: ignore[method-assign]
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     wall = sum(step.seconds for step in build.steps if step.name != "tools")
-    return build, Cost(wall, sum(after[:2]) - sum(before[:2]), spent)
+    return build, Cost(wall, spent)
 
 
 def _median(costs: list[Cost]) -> Cost:
@@ -156,13 +152,11 @@ def _row(costs: list[Cost | None] | list[Cost], build: Build) -> list[str]:
 
 
 def _shown(cost: Cost | None) -> str:
-    return "" if cost is None else f"{cost.wall:.1f} s, {cost.processor:.1f} s"
+    return "" if cost is None else f"{cost.wall:.1f} s"
 
 
 def _ratio(one: Cost | None, other: Cost | None) -> str:
-    if one is None or other is None:
-        return ""
-    return f"{one.wall / other.wall:.2f}x, {one.processor / other.processor:.2f}x"
+    return "" if one is None or other is None else f"{one.wall / other.wall:.2f}x"
 
 
 def _unseen(section: Section, build: Build, watch: Watch) -> str:

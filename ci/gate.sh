@@ -13,7 +13,7 @@ out="${VERIFIER_OUT:-verifier-reports}"
 mkdir -p "$out"
 rm -f "$out"/report.*
 options=(--json "$out/report.json" --proof "$out/report.proof.json" --markdown "$out/report.md")
-options+=(--sarif "$out/report.sarif" --junit "$out/report.xml")
+options+=(--sarif "$out/report.sarif" --junit "$out/report.xml" --html "$out/report.html")
 [ -z "${VERIFIER_POLICY:-}" ] || options+=(--policy "$VERIFIER_POLICY")
 [ -z "${VERIFIER_FAIL_ON:-}" ] || options+=(--fail-on "$VERIFIER_FAIL_ON")
 

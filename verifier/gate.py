@@ -7,7 +7,6 @@ tolerated. A weakening, an inconclusive finding and a run that did not end alway
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -45,6 +44,8 @@ def words(text: str | None) -> tuple[str, ...]:
     found = [word.strip() for word in text.split(",")]
     for word in found:
         if word not in known:
+            import difflib  # noqa: PLC0415 - start-up time
+
             near = difflib.get_close_matches(word, known, 1)
             advice = f"Did you mean {near[0]}?" if near else "Name a kind of difference, or one of"
             listed = "" if near else f" {', '.join([*NARROWING, *ADDING])}."

@@ -32,8 +32,13 @@ def open_place() -> Iterator[Path]:
         remove(place)
 
 
-def build(place: Path, steps: list[Any], *, outputs: str = "out", extra: str = "") -> rebuild.Build:
-    """Build with the recipe `command`, in host tools; `extra` is more of the specification."""
+def build(
+    place: Path, steps: list[Any], *, outputs: str = "out", extra: str = "", shared: bool = False
+) -> rebuild.Build:
+    """Build with the recipe `command`, in host tools; `extra` is more of the specification.
+
+    `shared` takes the machine's cache, which has the Debian root.
+    """
     place.mkdir(exist_ok=True)
     tree = place / "source"
     tree.mkdir(exist_ok=True)
@@ -42,7 +47,7 @@ def build(place: Path, steps: list[Any], *, outputs: str = "out", extra: str = "
         f"steps = {json.dumps(steps)}\noutputs = [{json.dumps(outputs)}]\n{extra}\n"
     )
     spec = load(place / "audit.toml")
-    cache = Cache.open(place / "cache")
+    cache = Cache.open(None if shared else place / "cache")
     got = source.obtain(spec, cache)
     output = Path(tempfile.mkdtemp(dir=place, prefix="output-"))
     return rebuild.rebuild(spec, got, cache, output)

@@ -133,7 +133,7 @@ def test_what_is_tolerated_is_in_every_form() -> None:
         assert report.gate is not None
         by = report.gate.tolerated[0].by
         for said in (*(forms.text(report, form) for form in forms.FORMS), terminal.text(report)):
-            assert "olerated" in said
+            assert "olerate" in said
             assert by in said.replace("`", "")
             assert "ifferent" in said or "DIFFERENT" in said
 

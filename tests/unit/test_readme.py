@@ -25,6 +25,7 @@ def _help(*arguments: str) -> str:
 def _everything() -> str:
     """The help of all commands."""
     names = [[name] for name in COMMANDS] + [["journal", "check"], ["journal", "witness"]]
+    names.append(["sandbox", "test"])
     names += [["source", "record"], ["cache", "prune"]]
     return "".join(_help(*name) for name in names)
 

@@ -12,7 +12,7 @@ from tests.cases import elf_build
 from tests.support import STRICT, compare_bytes
 from verifier import run
 from verifier.attest import evidence, make, statement, strict
-from verifier.attest.refusal import NotAttestedError
+from verifier.attest.refusal import MismatchError, NotAttestedError
 from verifier.errors import ParseError
 from verifier.model import Settings, Strength, Verdict, Waiver
 from verifier.pair import pair_paths
@@ -180,3 +180,19 @@ def test_nobody_attests_with_a_waiver_that_has_run_out(tmp_path: Path) -> None:
     said["predicate"]["waivers"][0]["used"] = False
     with pytest.raises(ParseError, match="contradicts itself"):
         statement.read(strict.canonical(said), "it")
+
+
+def test_a_negative_statement_stands_whatever_its_waivers_say(tmp_path: Path) -> None:
+    """Refusing to read a negative would help whoever ships something else."""
+    (tmp_path / "shipped").mkdir()
+    (tmp_path / "shipped" / "more").write_text("x")
+    result = _run(tmp_path, waiver())
+    assert result.report.verdict is Verdict.DIFFERENT
+    assert result.report.waivers[0].state == "used"
+    late = _attested(result, tmp_path, issued=dt.datetime(2026, 6, 2, tzinfo=dt.UTC))
+    found = statement.read(strict.canonical(late), "it")
+    with pytest.raises(MismatchError, match="attests a mismatch"):
+        evidence.judge(
+            evidence.Evidence("it", found, ("alice",)),
+            evidence.Demands(dt.datetime(2026, 6, 3, tzinfo=dt.UTC)),
+        )

@@ -108,15 +108,9 @@ def _agree(statement: Statement, what: str) -> None:
     }
     if told and told != dict(statement.subjects):
         raise ParseError(f"{what} contradicts itself: subjects and artifacts differ.")
-    issued = statement.issued.date().isoformat()
-    for waiver in statement.predicate["waivers"]:
-        used, state = waiver["used"], waiver.get("state", "")
-        if state and used != (state == "used"):
-            raise ParseError(f"{what} contradicts itself: a waiver is {state}, and used or not.")
-        if used and waiver["expires"] < issued:
-            raise ParseError(f"{what} rests on a waiver that had expired on {waiver['expires']}.")
     if not statement.verdict.positive:
-        return
+        return  # nothing that waivers say takes a negative back
+    _waivers(statement, what)
     artifacts = statement.predicate["artifacts"]
     proven = {"byte-identical", "reconstructed", "layout"}
     if (
@@ -127,6 +121,17 @@ def _agree(statement: Statement, what: str) -> None:
         or statement.predicate["problems"]
     ):
         raise ParseError(f"{what} contradicts itself: it says {statement.verdict} of what is not.")
+
+
+def _waivers(statement: Statement, what: str) -> None:
+    """ParseError for a waiver that had run out, or whose state and use do not agree."""
+    issued = statement.issued.date().isoformat()
+    for waiver in statement.predicate["waivers"]:
+        used, state = waiver["used"], waiver.get("state", "")
+        if state and used != (state == "used"):
+            raise ParseError(f"{what} contradicts itself: a waiver is {state}, and used or not.")
+        if used and waiver["expires"] < issued:
+            raise ParseError(f"{what} rests on a waiver that had expired on {waiver['expires']}.")
 
 
 def _vsa(predicate: dict[str, Any], what: str) -> tuple[Verdict, dt.datetime]:

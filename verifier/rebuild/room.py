@@ -31,8 +31,11 @@ def open_room(
     """A room in the cache's scratch, removed afterwards; `lay` fills it before it is given away."""
     with cache.scratch() as work:
         uid = build_uid()
-        _close(work, uid)
-        tree, home, sources = (work / name for name in ("tree", "home", "sources"))
+        work.chmod(0o711)  # podman's own directories lie here, and it wants them reachable
+        closed = work / "closed"
+        closed.mkdir(mode=0o700)
+        _close(closed, uid)
+        tree, home, sources = (closed / name for name in ("tree", "home", "sources"))
         for path in (tree, home, sources):
             path.mkdir(mode=0o755)
         room = Room(settings, root, work, tree, home, sources, build_path, uid, log)
@@ -43,13 +46,11 @@ def open_room(
         yield room
 
 
-def _close(work: Path, uid: int) -> None:
+def _close(path: Path, uid: int) -> None:
     """The build user passes through and sees nothing else; other users stay out.
 
     They could otherwise start what a build leaves setuid, as the build user.
     """
-    if os.geteuid() == 0:
-        os.chown(work, -1, uid)
-        work.chmod(0o710)
-    else:
-        work.chmod(0o700)
+    if os.geteuid() == 0:  # a user's is closed as it was made
+        os.chown(path, -1, uid)
+        path.chmod(0o710)

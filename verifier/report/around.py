@@ -147,6 +147,10 @@ def _policy(old: Policy, new: Policy) -> Iterator[Change]:
     if old.waivers != new.waivers:
         effect = "worse" if new.waivers else "better"
         yield Change("policy", "waivers", str(old.waivers), str(new.waivers), effect)
+    if old.unaccounted != new.unaccounted:
+        strict = ("report", "inconclusive", "different").index
+        effect = "worse" if strict(new.unaccounted) < strict(old.unaccounted) else "better"
+        yield Change("policy", "unaccounted", old.unaccounted, new.unaccounted, effect)
     if (old.parameters, old.reencode) != (new.parameters, new.reencode):
         yield Change("policy", "parameters", _parameters(old), _parameters(new), "same")
 
@@ -157,7 +161,7 @@ def _parameters(policy: Policy) -> str:
         for rule, values in sorted(policy.parameters.items())
         for name, value in sorted(values.items())
     ]
-    return ", ".join([shown[0], shown[1], f"reencode={policy.reencode}"])
+    return ", ".join([*shown, f"reencode={policy.reencode}"])
 
 
 def _waivers(old: Report, new: Report) -> Iterator[Change]:

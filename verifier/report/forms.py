@@ -36,6 +36,8 @@ def write(report: Report, wanted: Mapping[str, Path | None]) -> bool:
     chosen = {form: path for form, path in wanted.items() if path is not None}
     if list(chosen.values()).count(STDOUT) > 1:
         raise UsageError("Only one form can go to stdout; name files for the others.")
+    if chosen.get("html") == STDOUT:  # CI runners obey lines of logs, and a page has any lines
+        raise UsageError("A page is for a browser, not for a terminal; name a file for --html.")
     for form, path in chosen.items():
         put(text(report, form), path)
     return STDOUT in chosen.values()

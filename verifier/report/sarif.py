@@ -215,10 +215,27 @@ def _notifications(report: Report, left: int) -> Iterator[dict[str, Any]]:
         for each in report.gate.tolerated:
             told = f"{each.differences} {each.kind} tolerated by {each.by}; the verdict stays."
             yield {"level": "warning", "message": {"text": _message(told)}}
+    for text in _warnings(report):
+        yield {"level": "warning", "message": {"text": _message(text)}}
     for waiver in report.waivers:
         if waiver.state != "used":
             told = f"Waiver {waiver.state or 'not judged'}: {waiver.member}: {waiver.field}"
             yield {"level": "warning", "message": {"text": _message(told)}}
+
+
+def _warnings(report: Report) -> list[str]:
+    """Tools that drifted, and inputs that nobody accounts for."""
+    told = [
+        f"{each.tool} made {each.member} in version {each.shipped}; here it is {each.here}."
+        for each in report.makers
+        if each.drifted
+    ]
+    if report.inputs is not None:
+        listed = (*report.inputs.unaccounted, *report.inputs.events)
+        told += [f"Input {each.path}: {each.reason}" for each in listed]
+    if len(told) > NOTIFICATIONS:
+        told[NOTIFICATIONS:] = [f"{len(told) - NOTIFICATIONS} more warnings are left out."]
+    return told
 
 
 def _properties(report: Report) -> dict[str, Any]:

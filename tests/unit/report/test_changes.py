@@ -88,6 +88,12 @@ BOTH_WAYS: list[tuple[str, Report, Report, set[str]]] = [
         {"policy"},
     ),
     (
+        "a policy that overlooks inputs",
+        report(policy=Policy(unaccounted="inconclusive")),
+        report(policy=Policy()),
+        {"policy"},
+    ),
+    (
         "a rule that is denied no more",
         report(policy=Policy(denied=("elf.build-id",))),
         report(policy=Policy()),
@@ -138,6 +144,22 @@ NEITHER: list[tuple[Report, Report, str]] = [
     (report(rules_digest="0" * 64), report(rules_digest="1" * 64), "rules-digest"),
     (report(SAME), report(SAME, SAME._replace(path="b")), "member-new"),
     (report(SAME, SAME._replace(path="b")), report(SAME), "member-gone"),
+    (
+        report(),
+        report(policy=Policy(parameters={"elf.build-id": {"a": "1"}}, reencode=0)),
+        "policy",
+    ),
+    (report(), report(policy=Policy(name="ours")), "policy"),
+    (
+        report(source={"digest": "a", "description": "a"}),
+        report(source={"digest": "a", "description": "b"}),
+        "source-description",
+    ),
+    (
+        report(inputs=INPUTS),
+        report(inputs=INPUTS._replace(classes=(InputClass("source", 2, 3),))),
+        "inputs-class",
+    ),
     (report(), report(tool_versions={"verifier": "2"}), "verifier"),
     (report(source={"digest": "a"}), report(source={"digest": "b"}), "source-digest"),
     (
@@ -153,7 +175,9 @@ NEITHER: list[tuple[Report, Report, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("old", "new", "what"), NEITHER, ids=[n[2] for n in NEITHER])
+@pytest.mark.parametrize(
+    ("old", "new", "what"), NEITHER, ids=[f"{i}-{n[2]}" for i, n in enumerate(NEITHER)]
+)
 def test_what_is_told_and_is_no_worse(old: Report, new: Report, what: str) -> None:
     both = found(old, new)
     assert (what, "same") in both

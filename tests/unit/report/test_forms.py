@@ -3,11 +3,13 @@
 import base64
 import json
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import reports
+from tests import realfiles, reports
 from tests.unit.report import validators
 from verifier import gate
 from verifier.model import Report, Verdict
@@ -230,3 +232,31 @@ def test_a_fingerprint_stays_where_a_finding_moves() -> None:
 
     assert printed(1) == printed(2)
     assert printed(1) != printed(1, "b")
+
+
+@pytest.mark.exhaustive  # needs npm, and fetches 42 MB
+def test_microsofts_validator_finds_no_error(tmp_path: Path) -> None:
+    """It exits 0 even with errors, so that its words count."""
+    tool = realfiles.made("npm", "sarif-multitool-5.7.0", _multitool) / "package/Sarif.Multitool"
+    listed = [*REPORTS.values(), *map(reports.hostile, reports.HOSTILE)]
+    for number, each in enumerate(listed):
+        (tmp_path / f"{number}.sarif").write_text(sarif.text(each), "utf-8")
+    done = subprocess.run(
+        [tool, "validate", *sorted(tmp_path.glob("*.sarif"))],
+        env={"DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"Done. {len(listed)} files scanned." in done.stdout
+    faults = set(re.findall(r"(?:error|warning) \w+: \S+ .{0,200}", done.stdout))
+    assert not {fault for fault in faults if "SARIF2005" not in fault}, faults
+
+
+def _multitool(where: Path) -> None:
+    packed = "@microsoft/sarif-multitool-linux@5.7.0"
+    subprocess.run(["npm", "pack", packed], cwd=where, check=True, capture_output=True)
+    (archive,) = where.glob("*.tgz")
+    subprocess.run(["tar", "-xf", archive.name], cwd=where, check=True)
+    archive.unlink()
+    (where / "package/Sarif.Multitool").chmod(0o755)

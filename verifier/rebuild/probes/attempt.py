@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import secrets
 import socket
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier import process
+from verifier.rebuild.log import Log
 from verifier.rebuild.model import FailedBuildError
 from verifier.rebuild.probes import bounds
 from verifier.rebuild.probes.base import Finding, Probe, Result, program, read
@@ -58,7 +60,7 @@ def world(sandbox: Sandbox) -> Iterator[Arguments]:
             "processes": bounds.PROCESSES,
             "memory": bounds.MEMORY,
             "disk": bounds.DISK,
-            "seconds": bounds.SECONDS,
+            "seconds": bounds.SHORT,
             "output": bounds.OUTPUT,
         }
 
@@ -68,11 +70,19 @@ def attempt(
     probes: Sequence[Probe],
     notify: Callable[[str], None] = lambda _text: None,
 ) -> Iterator[Finding]:
-    """Run each probe in a room of its own, as what one fills another must not find full."""
-    for probe in probes:
-        notify(probe.name)
-        with open_sandbox() as sandbox, world(sandbox) as arguments:
-            yield _attempt(sandbox, probe, arguments)
+    """Run probes one after another in one room, each with a log and an outside of its own."""
+    with open_sandbox() as sandbox:
+        room = sandbox.room
+        for probe in probes:
+            notify(probe.name)
+            log = Log(room.log.path.with_name(f"{probe.name}.log"), lambda _text: None)
+            settings = room.settings
+            if probe.stopped == "seconds" and settings.limits == LIMITS:
+                caps = dataclasses.replace(LIMITS, seconds=bounds.SHORT)
+                settings = dataclasses.replace(settings, limits=caps)
+            sandbox.room = dataclasses.replace(room, settings=settings, log=log)
+            with world(sandbox) as arguments:
+                yield _attempt(sandbox, probe, arguments)
 
 
 def _attempt(sandbox: Sandbox, probe: Probe, arguments: Arguments) -> Finding:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from verifier.rebuild.sandbox.base import Room
 
 # What one probe may use; each bound is passed by a factor of two or more.
-SECONDS, MEMORY, PROCESSES, DISK, OUTPUT = 20, 192 * limits.MIB, 60, 64 * limits.MIB, limits.MIB
+SECONDS, MEMORY, PROCESSES, DISK, OUTPUT = 60, 384 * limits.MIB, 40, 64 * limits.MIB, limits.MIB
+SHORT = 4  # seconds for the probe that waits for its end
 
 FORKS = Probe(
     "fork-bomb",
@@ -66,7 +67,7 @@ TIME = Probe(
     "limit on time",
     r"""
 $SIG{TERM} = $SIG{HUP} = $SIG{INT} = "IGNORE";
-sleep 2 * $a{seconds};
+sleep 3 * $a{seconds};
 said("open", "time", "it was not stopped");
 """,
     stopped="seconds",
@@ -164,4 +165,5 @@ said("denied", "chmod u+s", $set ? "it was set" : "$!");
     judge=_reachable,
 )
 
-PROBES = (FORKS, MEMORY_PROBE, DISK_PROBE, TIME, LOG, TEMPORARY, LEFTOVER, SETUID)
+# What fills the room comes last.
+PROBES = (FORKS, MEMORY_PROBE, TIME, LOG, TEMPORARY, LEFTOVER, SETUID, DISK_PROBE)

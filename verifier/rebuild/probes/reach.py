@@ -24,7 +24,7 @@ NETWORK6 = Probe(
     "a network of its own",
     r"""
 $! = 0;
-my $ok = socket(my $s, AF_INET6, SOCK_STREAM, 0)
+my $s; my $ok = socket($s, AF_INET6, SOCK_STREAM, 0)
     && connect($s, pack_sockaddr_in6($a{port6}, inet_pton(AF_INET6, "::1")));
 try("::1", $ok);
 """,
@@ -58,7 +58,7 @@ FILES = Probe(
 for my $path (split /:/, $a{secrets}) {
     $! = 0;
     my $ok = open(my $f, "<", $path);
-    try($path, $ok && <$f> =~ /\Q$a{mark}\E/);
+    try($path, $ok && (<$f> // "") =~ /\Q$a{mark}\E/);
 }
 my @found = stat("/etc/shadow");
 my $same = @found && "$found[0]:$found[1]" eq $a{shadow};
@@ -76,7 +76,8 @@ said(@names ? "open" : "denied", "/sys", @names ? "it shows $names[0]" : "there 
 for my $path ("/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/proc/sys/vm/drop_caches") {
     $! = 0; try("write $path", sysopen(my $f, $path, O_WRONLY));
 }
-$! = 0; try("read /proc/kcore", open(my $k, "<", "/proc/kcore") && sysread($k, my $b, 64));
+$! = 0; my ($k, $b);
+try("read /proc/kcore", open($k, "<", "/proc/kcore") && sysread($k, $b, 64));
 """,
 )
 OUTSIDE = Probe(
@@ -100,7 +101,7 @@ PROCESSES = Probe(
 my $seen = 0;
 for my $path (glob "/proc/[0-9]*/cmdline") {
     open(my $f, "<", $path) or next; my $line = <$f> // "";
-    $seen = 1 if $line =~ /^sleep\0\Q$a{decoy_mark}\E\0/;
+    $seen = 1 if $line =~ m{^\S*/sleep\0\Q$a{decoy_mark}\E\0};
 }
 said($seen ? "open" : "denied", "find it in /proc", $seen ? "there it is" : "it is not there");
 $! = 0; try("signal it", kill(0, $a{decoy}));
@@ -116,7 +117,7 @@ for my $entry (glob "/proc/[0-9]*") {
     next if $entry eq "/proc/$$"; $tried++;
     for my $way ("root$a{secret}", "cwd/..$a{secret}") {
         $! = 0; my $ok = open(my $f, "<", "$entry/$way");
-        try("$entry/$way", $ok && <$f> =~ /\Q$a{mark}\E/);
+        try("$entry/$way", $ok && (<$f> // "") =~ /\Q$a{mark}\E/);
     }
     local $/; open(my $f, "<", "$entry/environ") or next; my $all = <$f> // "";
     said("open", "$entry/environ", "the caller's environment") if $all =~ /\Q$a{environment}\E/;

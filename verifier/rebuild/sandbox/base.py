@@ -69,6 +69,9 @@ class Sandbox(abc.ABC):
     tree: str
     home: str
     sources: str
+    # What the sandbox's own programs use beside the build, in the same group.
+    own_processes = 4
+    own_memory = 0
     # The name of the shell that starts a step, by which a recording knows where the build begins.
     mark = MARK
 
@@ -125,9 +128,14 @@ class Sandbox(abc.ABC):
         room.log.begin(step.name)
         start = room.log.size
         fds: list[int] = []
-        with open_group(caps) as group:
+        bounds = replace(
+            caps,
+            processes=caps.processes + self.own_processes,
+            memory=caps.memory + self.own_memory,
+        )
+        with open_group(bounds) as group:
             recorder = room.recorder if step.recorded else None
-            monitor = Monitor(caps, group, (room.tree, room.home), recorder)
+            monitor = Monitor(bounds, group, (room.tree, room.home), recorder)
             try:
                 argv = self.launch(step, group, fds)
                 done = process.stream(

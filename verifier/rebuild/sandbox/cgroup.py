@@ -78,8 +78,7 @@ def open_group(caps: Limits) -> Iterator[Group]:
 
 
 def _places(caps: Limits) -> Iterator[tuple[Path, dict[str, str]]]:
-    # bwrap and its helper are in the group too; they are not the build's.
-    pids = str(caps.processes + 4)
+    pids = str(caps.processes)
     if (BASE / "cgroup.controllers").exists():
         enabled = _read(BASE / "cgroup.subtree_control").split()
         if "memory" in enabled and "pids" in enabled:

@@ -61,14 +61,13 @@ class Monitor:
     def check_last(self, said: str) -> str | None:
         """Look after a failure: the cause may lie between the last look and the end.
 
-        Without a group, only what the step said tells that the kernel refused it a process.
+        Only what the step said tells that its user's own limit refused it a process.
         """
         if event := self._group.event():
             return event
         if self._disk_over():
             return "disk"
-        refused = not self._group.bounds("pids") and _NO_FORK.search(said)
-        return "processes" if refused else None
+        return "processes" if _NO_FORK.search(said) else None
 
     def _disk_over(self) -> bool:
         return sum(occupied(path) for path in self._written) > self._caps.disk

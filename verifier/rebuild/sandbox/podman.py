@@ -31,12 +31,21 @@ if TYPE_CHECKING:
     from verifier.rebuild.sandbox.cgroup import Group
 
 SOURCES = "/srcs"
+# Private mounts: no cgroups; and a short path for podman's sockets, whose names have 108 bytes.
+_HIDE = (
+    "{ test ! -d /sys/fs/cgroup || mount -t tmpfs none /sys/fs/cgroup; } && "
+    "mount -t tmpfs none /run && mkdir -m 700 /run/podman || exit 125; "
+)
 
 
 class Podman(Sandbox):
     """No network, a read-only image, private /tmp, /proc, /dev and home, no nesting."""
 
     kind = "podman"
+    # podman, conmon and crun: a thread for each of many things. The build's own limit on
+    # processes holds inside; its memory may be larger by this much.
+    own_processes = 200
+    own_memory = 256 * limits.MIB
 
     def __init__(self, room: Room) -> None:
         super().__init__(room)
@@ -70,9 +79,7 @@ class Podman(Sandbox):
         podman = ["podman", "--cgroup-manager=cgroupfs", "--events-backend=none", "run"]
         podman += [*self._walls(), *self._mounts(), f"--workdir={step.directory}"]
         podman += [self._image.identity.removeprefix("sha256:"), *self._command(step)]
-        # conmon holds podman's descriptors; nothing of the caller's may reach it.
-        hide = "test ! -d /sys/fs/cgroup || mount -t tmpfs none /sys/fs/cgroup || exit 125; "
-        script = f"{hide}{shlex.join(podman)}"
+        script = f"{_HIDE}{shlex.join(podman)}"
         return group.join(
             (*as_user(self.room.uid, die=True), *outer, *place, "--", "/bin/sh", "-c", script)
         )
@@ -80,7 +87,8 @@ class Podman(Sandbox):
     def launch_environment(self, step: Step) -> dict[str, str]:
         """What podman itself needs; the step's is set inside."""
         del step
-        return {**self._environment, **rootless(self.room.uid)}
+        private = {"XDG_RUNTIME_DIR": "/run/podman"}
+        return {**self._environment, **rootless(self.room.uid), **private}
 
     def _walls(self) -> Iterator[str]:
         held = self.room.settings

@@ -1,0 +1,176 @@
+"""The sandbox podman: probes as root and as a user, a build, and an end that leaves nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.end_to_end.sandboxes import NOBODY, as_nobody, build, open_place
+from verifier import rebuild  # noqa: F401 - loaded before a test gives up its rights
+from verifier.errors import BuildError
+from verifier.rebuild.model import FailedBuildError
+from verifier.rebuild.probes import PROBES, attempt, session
+from verifier.rebuild.root import Root
+from verifier.rebuild.sandbox import Step, podman  # noqa: F401 - likewise
+from verifier.rebuild.sandbox.image import image_of, layout
+from verifier.source import Cache
+from verifier.spec import Sandbox as Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.geteuid() != 0, reason="mmdebstrap needs root here"),
+]
+SETTINGS = dataclasses.replace(
+    Settings(), kind="podman", root="debian:bookworm", limits=attempt.LIMITS, processors=1
+)
+
+
+@pytest.fixture(scope="module")
+def root() -> Root:
+    made = session.root_of("podman", "debian:bookworm", Cache.open(), lambda _text: None)
+    assert made is not None
+    return made
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    with open_place() as path:
+        yield path
+
+
+def check_denied(root: Root, cache: Path) -> None:
+    opened = attempt.attempt(lambda: session.opened(SETTINGS, root, Cache.open(cache)), PROBES)
+    found = list(opened)
+    wrong = [(each.probe.name, each.result, each.how) for each in found if each.result != "denied"]
+    assert not wrong
+
+
+def test_all_probes_are_denied_to_root(root: Root, place: Path) -> None:
+    check_denied(root, place / "cache")
+
+
+@pytest.mark.exhaustive
+def test_all_probes_are_denied_to_a_user(root: Root, place: Path) -> None:
+    image_of(root, NOBODY)
+    os.chown(place, NOBODY, NOBODY)
+    as_nobody(lambda: check_denied(root, place / "cache"))
+
+
+def test_a_user_runs_a_step_without_subordinate_ids(root: Root, place: Path) -> None:
+    image_of(root, NOBODY)
+    os.chown(place, NOBODY, NOBODY)
+
+    def step() -> None:
+        with session.opened(SETTINGS, root, Cache.open(place / "cache")) as sandbox:
+            sandbox.run(Step("make", ("sh", "-c", "id -u >here; ! touch /usr/x"), sandbox.tree))
+            assert (sandbox.room.tree / "here").read_text() == "1000\n"
+            with pytest.raises(FailedBuildError, match="exit status 7"):
+                sandbox.run(Step("fail", ("sh", "-c", "exit 7"), sandbox.tree))
+
+    as_nobody(step)
+
+
+def test_a_build_says_which_image_it_had(root: Root, place: Path) -> None:
+    made = build(
+        place,
+        ["umask >out; env | sort >>out; cc --version >>out"],
+        extra='[debian]\nsuite = "bookworm"\n[sandbox]\nkind = "podman"',
+        shared=True,
+    )
+    said = (made.output_dir / "out").read_text().splitlines()
+    assert said[0] == "0022"
+    assert "HOME=/home/builder" in said
+    assert not [line for line in said if line.startswith(("container=", "HOSTNAME="))]
+    assert made.sandbox["kind"] == "podman"
+    assert made.sandbox["image"] == image_of(root, 61_747).digest
+
+
+def test_another_image_than_the_pinned_one_is_refused(root: Root, place: Path) -> None:
+    del root
+    pin = f'[sandbox]\nkind = "podman"\nimage = "sha256:{"0" * 64}"'
+    with pytest.raises(BuildError, match="not sha256:0000"):
+        build(place, ["touch out"], extra=pin, shared=True)
+
+
+def test_an_altered_image_is_refused(place: Path) -> None:
+    small = place / "roots" / "key" / "root"
+    for name in ("bin", "etc", "usr"):
+        (small / name).mkdir(parents=True)
+    (small / "bin" / "tool").write_text("tool")
+    made = Root(small, "key", "", ())
+    image = image_of(made, 61_747)
+    assert image_of(made, 61_747) == image
+    (tool,) = image.store.glob("overlay/*/diff/bin/tool")
+    tool.write_text("evil")
+    with pytest.raises(BuildError, match="changed since it was made"):
+        image_of(made, 61_747)
+
+
+def test_equal_roots_give_equal_images(place: Path) -> None:
+    found = []
+    for number in (1, 2):
+        tree = place / f"root{number}"
+        (tree / "usr").mkdir(parents=True)
+        (tree / "usr" / "file").write_text("content")
+        (tree / "lib").symlink_to("usr")
+        os.link(tree / "usr" / "file", tree / "usr" / "twin")
+        os.utime(tree / "usr" / "file", (2e9 + number, 2e9 + number))
+        found.append(layout(tree, place / f"oci{number}"))
+    assert found[0] == found[1]
+    (place / "root2" / "usr" / "file").chmod(0o600)
+    assert layout(place / "root2", place / "oci3") != found[0]
+
+
+def test_a_killed_run_leaves_no_container(root: Root, place: Path) -> None:
+    """podman's monitor leaves its process group; the namespace around it ends with us."""
+    del root
+    command = [sys.executable, "-c", SLEEPER, str(place / "cache")]
+    child = subprocess.Popen(command)
+    assert seen("sleep 98.7654", 60), "the container never came"
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert gone("sleep 98.7654", 10)
+    assert gone(str(place), 10)
+
+
+SLEEPER = """
+import sys
+from pathlib import Path
+from tests.end_to_end.test_podman import SETTINGS
+from verifier.rebuild.probes import session
+from verifier.rebuild.sandbox import Step
+from verifier.source import Cache
+root = session.root_of("podman", "debian:bookworm", Cache.open(), lambda text: None)
+with session.opened(SETTINGS, root, Cache.open(Path(sys.argv[1]))) as sandbox:
+    sandbox.run(Step("sleep", ("sleep", "98.7654"), sandbox.tree))
+"""
+
+
+def running(text: str) -> bool:
+    listing = subprocess.run(["ps", "axww"], check=True, capture_output=True, text=True).stdout
+    return any(text in line and sys.executable not in line for line in listing.splitlines() if line)
+
+
+def seen(text: str, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while not running(text) and time.monotonic() < end:
+        time.sleep(0.2)
+    return running(text)
+
+
+def gone(text: str, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while running(text) and time.monotonic() < end:
+        time.sleep(0.2)
+    return not running(text)
