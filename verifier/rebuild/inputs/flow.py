@@ -2,7 +2,8 @@
 
 A process may have used all that it read, that those below it read, and what came through a pipe to
 its standard input or one that it made itself. What went by arguments, variables or sockets is not
-followed, and neither is a shell that chose by what it had read.
+followed, and neither is a shell that chose by what it had read: a list to look at, no proof, and
+of large builds not complete.
 """
 
 from __future__ import annotations
