@@ -101,7 +101,7 @@ PROCESSES = Probe(
 my $seen = 0;
 for my $path (glob "/proc/[0-9]*/cmdline") {
     open(my $f, "<", $path) or next; my $line = <$f> // "";
-    $seen = 1 if $line =~ m{^\S*/sleep\0\Q$a{decoy_mark}\E\0};
+    $seen = 1 if $line =~ m{^\S*/sleep\x00\Q$a{decoy_mark}\E\x00};
 }
 said($seen ? "open" : "denied", "find it in /proc", $seen ? "there it is" : "it is not there");
 $! = 0; try("signal it", kill(0, $a{decoy}));
