@@ -13,7 +13,11 @@ from verifier.commands.options import EXIT
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-TEXTS = {name: (ROOT / name).read_text("utf-8") for name in ("README.md", "CONTRIBUTING.md")}
+GUIDES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))
+TEXTS = {
+    name: (ROOT / name).read_text("utf-8") for name in ("README.md", "CONTRIBUTING.md", *GUIDES)
+}
+TOLD = "".join(TEXTS[name] for name in ("README.md", *GUIDES))
 
 
 def _help(*arguments: str) -> str:
@@ -44,9 +48,14 @@ def test_the_exit_statuses_are_the_programs() -> None:
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_every_linked_file_is_there(name: str) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", TEXTS[name]):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", TEXTS[name]):
         if not target.startswith("http"):
-            assert (ROOT / target).exists(), target
+            assert ((ROOT / name).parent / target).exists(), target
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_the_readme_leads_to_every_guide(name: str) -> None:
+    assert f"({name})" in README
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -55,11 +64,11 @@ def test_every_named_path_is_there(name: str) -> None:
         assert (ROOT / target).exists(), target
 
 
-@pytest.mark.parametrize("option", sorted(set(re.findall(r"`(--\w+)", README)) - {"--help"}))
+@pytest.mark.parametrize("option", sorted(set(re.findall(r"`(--\w+)", TOLD)) - {"--help"}))
 def test_every_option_of_the_readme_exists(option: str) -> None:
     assert option in _everything()
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\bmake (\w+)", README))))
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\bmake (\w+)", TOLD))))
 def test_every_make_target_exists(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
