@@ -202,18 +202,23 @@ def _same(descriptor: int, path: Path) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Remove a tree, even one whose directories a build made unwritable; never follow links."""
+    """Remove a tree, even one whose directories a build made unwritable; never follow links.
+
+    Nothing beside the tree is touched, also where it cannot be removed or is not there.
+    """
 
     def retry(function: object, name: str, _error: object) -> None:
+        inside = Path(name)
         with contextlib.suppress(OSError):
-            Path(name).parent.chmod(0o700)
+            if path in inside.parents:
+                inside.parent.chmod(0o700)
             if function in (os.rmdir, os.unlink):
                 function(name)
             else:
-                Path(name).chmod(0o700)
+                inside.chmod(0o700)
                 shutil.rmtree(name, ignore_errors=True)
 
-    if path.is_symlink() or path.is_file():
+    if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
     shutil.rmtree(path, onerror=retry)

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from verifier.commands import build
 from verifier.errors import SourceError
 from verifier.source import Cache, archive
-from verifier.source.cache import hold, in_use, publish, release, take_away
+from verifier.source.cache import hold, in_use, publish, release, remove, take_away
 from verifier.source.prune import DAY, SCRATCH_SECONDS, listed, prune
 from verifier.spec import ArchiveSource
 
@@ -207,3 +207,27 @@ def test_the_commands(cache: Cache) -> None:
     done = runner.invoke(app, ["cache", "prune", "--max-size", "10K", *where])
     assert "1 entries removed" in done.output
     assert not path.exists()
+
+
+def test_removing_changes_nothing_beside_the_tree(tmp_path: Path) -> None:
+    beside = tmp_path / "beside"
+    beside.mkdir(mode=0o755)
+    remove(beside / "never made")
+    tree = beside / "tree"
+    (tree / "shut/inner").mkdir(parents=True)
+    (tree / "shut/inner/file").touch()
+    (tree / "link").symlink_to(beside)
+    (tree / "shut").chmod(0)
+    remove(tree)
+    assert not tree.exists()
+    held = beside / "held"  # a mount, or anything else that the system does not let go
+    held.mkdir()
+
+    def refused(_path: object, *_more: object, **_options: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "rmdir", refused)
+        remove(held)
+    assert held.is_dir()
+    assert beside.stat().st_mode & 0o777 == 0o755
