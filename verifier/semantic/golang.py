@@ -258,6 +258,14 @@ def addresses(side: Side) -> dict[int, str]:
     return found
 
 
+def code_end(table: Table) -> int:
+    """Where the last function ends, from the start of `.text`: the last row has no function."""
+    at = table.rows + 8 * table.words[0]
+    if at + 4 > len(table.raw):
+        raise ParseError("The table of Go's functions is cut short")
+    return int(struct.unpack_from(f"{table.order}I", table.raw, at)[0])
+
+
 def _table(side: Side, each: Part) -> int | None:
     """Where the table begins in a section; known by its header alone."""
     if is_elf(side):

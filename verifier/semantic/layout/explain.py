@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from verifier.semantic.layout import (
     elf,
     functions,
+    gofunctions,
     nearby,
     neutral,
     objects,
@@ -14,6 +15,7 @@ from verifier.semantic.layout import (
     proof,
     remembering,
     story,
+    unproven,
 )
 from verifier.semantic.layout.assembled import assemble
 from verifier.semantic.layout.match import Match
@@ -69,6 +71,8 @@ def explain(
         told = story.functions(image, image, found)
         names = tuple(piece.name for piece in image.program.pieces if piece.code)
         return Explained(finding, (), (story.summary(image, found),), told, (), names)
+    if kind == "elf" and (compared := gofunctions.explain(shipped, rebuilt)) is not None:
+        return _go(compared)
     mine = [(place.rebuilt_offset, place.rebuilt_length) for place in settled]
     theirs = [(place.offset, place.length) for place in settled]
     decode = remembering.Remembering()
@@ -87,6 +91,16 @@ def explain(
     if finding.total:
         return Explained(finding, tuple(extents), tuple(_standing(finding)))
     return _compared(match, finding, notes)
+
+
+def _go(compared: gofunctions.Compared) -> Explained:
+    """Functions of Go, of programs of which nothing can be proven."""
+    found, one, other, more = compared
+    finding = proof.Finding((unproven.FIXED,), ())
+    notes = [story.summary(other, found), f"Layout equivalence was not decided: {unproven.FIXED}"]
+    told = story.functions(one, other, found)
+    names = tuple(piece.name for piece in other.program.pieces if piece.code)
+    return Explained(finding, (), (*notes, *more), told, (), names)
 
 
 def _standing(finding: proof.Finding) -> list[str]:

@@ -37,7 +37,7 @@ _JOIN = 16
 _FUNCTION_MOST = 4 * limits.MIB
 
 
-class _View(NamedTuple):
+class View(NamedTuple):
     """What is needed of an image: sections, where functions begin and end, and names."""
 
     machine: str
@@ -65,13 +65,13 @@ def explain(
             runs.append(offset + run.offset)
             if len(runs) > _RUNS_MOST:
                 return None
-    views = [(_elf if kind == "elf" else _pe)(data) for data in (rebuilt, shipped)]
+    views = [(elf if kind == "elf" else _pe)(data) for data in (rebuilt, shipped)]
     if not all(view.machine == "x86-64" and len(view.starts) for view in views):
         return None
     return _functions(views[0], views[1], sorted(runs))
 
 
-def _functions(one: _View, other: _View, runs: list[int]) -> tuple[Functions, Assembled] | None:
+def _functions(one: View, other: View, runs: list[int]) -> tuple[Functions, Assembled] | None:
     changed: list[Changed] = []
     seen: set[int] = set()
     last: Assembled | None = None
@@ -88,7 +88,7 @@ def _functions(one: _View, other: _View, runs: list[int]) -> tuple[Functions, As
         if _around(one, piece, address) != (start, end) or end - start > _FUNCTION_MOST:
             return None
         seen.add(start)
-        images = [_cut(view, start, end) for view in (one, other)]
+        images = [cut(view, start, end) for view in (one, other)]
         lines = [listing(image, start, end, _namer(view, image)) for view, image in
                  zip((one, other), images, strict=True)]  # fmt: skip
         change = changes.compare(lines[0], lines[1], lambda a, b: a == b)
@@ -107,7 +107,7 @@ def _holds(piece: Piece, at: int) -> bool:
     return piece.data is not None and piece.offset <= at < piece.offset + piece.stored
 
 
-def _around(view: _View, piece: Piece, address: int) -> tuple[int, int]:
+def _around(view: View, piece: Piece, address: int) -> tuple[int, int]:
     """The function around an address: from its start up to the next one's."""
     index = int(np.searchsorted(view.starts, address, side="right")) - 1
     start = int(view.starts[index]) if index >= 0 else piece.address
@@ -115,7 +115,7 @@ def _around(view: _View, piece: Piece, address: int) -> tuple[int, int]:
     return max(start, piece.address), min(end, piece.end)
 
 
-def _cut(view: _View, start: int, end: int) -> Assembled:
+def cut(view: View, start: int, end: int) -> Assembled:
     """An image of one function, with the other sections around it for names and texts."""
     pieces = []
     for piece in view.pieces:
@@ -131,7 +131,7 @@ def _cut(view: _View, start: int, end: int) -> Assembled:
     return assemble(program, x86.decode)
 
 
-def _namer(view: _View, image: Assembled) -> Callable[[int], tuple[str, str]]:
+def _namer(view: View, image: Assembled) -> Callable[[int], tuple[str, str]]:
     def name(address: int) -> tuple[str, str]:
         label = view.name(address) or string_at(image, address) or image.program.label(address)
         return f"@{address:x}", label
@@ -139,7 +139,7 @@ def _namer(view: _View, image: Assembled) -> Callable[[int], tuple[str, str]]:
     return name
 
 
-def _elf(data: Buffer) -> _View:
+def elf(data: Buffer) -> View:
     image = elf_layout(data).info
     shape = image.header.shape
     machine = "x86-64" if (image.header.machine, shape.bits, shape.order) == (62, 64, "<") else ""
@@ -165,7 +165,7 @@ def _elf(data: Buffer) -> _View:
     names = _Names()
     for table in tables if machine else ():
         names.add(data, table, elfdynamic.strings(data, image, table.link))
-    return _View(machine, pieces, starts, names.at)
+    return View(machine, pieces, starts, names.at)
 
 
 _SYMBOL = np.dtype(
@@ -199,7 +199,7 @@ class _Names:
         return ""
 
 
-def _pe(data: Buffer) -> _View:
+def _pe(data: Buffer) -> View:
     image = pe_layout(data).info
     pieces = tuple(
         Piece(
@@ -223,4 +223,4 @@ def _pe(data: Buffer) -> _View:
         table = np.frombuffer(data[at : at + size // 12 * 12], dtype="<u4").astype(np.int64)
         starts = np.unique(table[::3])
     machine = "x86-64" if image.machine == 0x8664 else ""
-    return _View(machine, pieces, starts, lambda where: name_at(data, image, where))
+    return View(machine, pieces, starts, lambda where: name_at(data, image, where))

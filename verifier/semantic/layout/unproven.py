@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 MACHINES = {3: "x86", 40: "arm", 62: "x86-64", 183: "aarch64"}
 _EXEC, _DYN = 2, 3
-_FIXED = (
+FIXED = (
     "It is no position-independent image, so that numbers and addresses in it cannot be told apart."
 )
 _UNLINKED = "It is an object that no linker has laid out yet: what its order means is not decided."
@@ -78,7 +78,7 @@ def load(data: Buffer, image: Image) -> Program:
     machine = MACHINES.get(image.header.machine, f"machine {image.header.machine}")
     program = Program(machine, (), np.zeros(0, dtype=np.int64), slots_of([]), [])
     kind = image.header.type
-    program.doubts.append(_UNLINKED if kind == ET_REL else _NARROW if kind == _DYN else _FIXED)
+    program.doubts.append(_UNLINKED if kind == ET_REL else _NARROW if kind == _DYN else FIXED)
     program.debug = {
         section.label: data[section.offset : section.offset + section.length]
         for section in image.sections
