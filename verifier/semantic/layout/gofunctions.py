@@ -14,6 +14,7 @@ import numpy as np
 
 from verifier.errors import ParseError
 from verifier.formats.base import Side
+from verifier.formats.elf.header import SHF_ALLOC, SHF_TLS, SHT_NOBITS
 from verifier.formats.elf.layout import layout
 from verifier.semantic import golang
 from verifier.semantic.layout import changes, gomoves, nearby
@@ -116,7 +117,13 @@ def _read(data: Buffer) -> _Go | None:
         spans[name, seen[name]] = (at, at + len(body))
         names[at] = [name]
         seen[name] += 1
-    view = view._replace(starts=np.array(sorted(names), dtype=np.int64))
+    zeros = [
+        Piece(each.label, each.addr, each.size, None)
+        for each in cut.info.sections
+        if each.type == SHT_NOBITS and each.flags & SHF_ALLOC and not each.flags & SHF_TLS
+    ]
+    pieces = tuple(sorted((*view.pieces, *zeros), key=lambda piece: piece.address))
+    view = view._replace(pieces=pieces, starts=np.array(sorted(names), dtype=np.int64))
     return _Go(view, code, raw, spans, names)
 
 

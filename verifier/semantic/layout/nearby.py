@@ -140,6 +140,7 @@ def _namer(view: View, image: Assembled) -> Callable[[int], tuple[str, str]]:
 
 
 def elf(data: Buffer) -> View:
+    """The view of an ELF image, with functions as its unwind index tells them."""
     image = elf_layout(data).info
     shape = image.header.shape
     machine = "x86-64" if (image.header.machine, shape.bits, shape.order) == (62, 64, "<") else ""
