@@ -22,7 +22,7 @@ _TURNED = ("if( zLeft==0 ){", "if( zLeft==(char*)8 ){")
 
 def run() -> Section:
     """SQLite with a function changed near its start, a DLL linked at two paths, a large library."""
-    where = realfiles.made("layout-bench", "sqlite-1", _build)
+    where = realfiles.made("layout-bench", "sqlite-2", _build)
     section = Section(
         ("pair", "command", "wall", "processor", "memory", "lines", "aim", "alone", "sha256sum",
          "of it", "objdump -d of both", "of it")

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 _EXEC = 2
 _START = 2  # word of the table: where code begins, from Go 1.18 on
-_LISTED = 400  # changed functions that are read instruction by instruction
+_LISTED = 400  # changed functions that are told of
+_READ = 4_000  # functions that are read instruction by instruction
 _FUNCTION_MOST = 1 << 22  # bytes
 _PADDING = b"\xcc"
 
@@ -68,8 +69,12 @@ def explain(shipped: Buffer, rebuilt: Buffer) -> Compared | None:
     pairs = [(a, b) for _key, a, b in both]
     moves = gomoves.Moves((one.view.pieces, other.view.pieces), (one.code, other.code), pairs)
     unlike = moves.unlike((one.raw, other.raw))
-    changed, encoded = [], 0
-    for (a, end), (b, stop) in unlike[:_LISTED]:
+    changed: list[Changed] = []
+    encoded = unread = 0
+    for number, ((a, end), (b, stop)) in enumerate(unlike):
+        if number >= _READ or len(changed) >= _LISTED:
+            unread = len(unlike) - number
+            break
         change = _change(moves, (one, other), (a, end), (b, stop))
         if change is None:
             encoded += 1
@@ -81,7 +86,7 @@ def explain(shipped: Buffer, rebuilt: Buffer) -> Compared | None:
         sorted(span[0] for key, span in one.spans.items() if key not in other.spans),
         sorted(changed),
         encoded,
-        max(len(unlike) - _LISTED, 0),
+        unread,
     )
     return Compared(found, _named(one), _named(other), _notes(one, other))
 

@@ -22,6 +22,7 @@ _Bools = NDArray[np.bool_]
 _WINDOW = 8  # references before and after that tell how far data around moved
 _AGREE = 3
 _FIELD = 4  # bytes of a distance
+_BYTES_MOST = 1 << 23  # that differ: how many are looked at, for memory
 _TEXT = 16  # bytes by which two places in data are one
 
 
@@ -50,51 +51,61 @@ class Moves:
         one, other = (np.frombuffer(each, dtype=np.uint8) for each in raw)
         base, there = self._code[0].address, self._code[1].address
         owners, places, shifts = [], [], []
+        unlike = set(np.flatnonzero(~self._even).tolist())
+        room = _BYTES_MOST
         for index in np.flatnonzero(self._even).tolist():
             (a, end), (b, stop) = self.pairs[index]
             found = np.flatnonzero(one[a - base : end - base] != other[b - there : stop - there])
-            if len(found):
+            room -= len(found)
+            if room < 0:
+                unlike.add(index)
+            elif len(found):
                 owners.append(np.full(len(found), index))
                 places.append(found + (a - base))
                 shifts.append(np.full(len(found), (b - there) - (a - base)))
-        unlike = set(np.flatnonzero(~self._even).tolist())
         if places:
             at, moved = np.concatenate(places), np.concatenate(shifts)
-            known = self._explained(one, other, at, moved)
+            known = self._explained((one, other), at, moved)
             unlike |= set(np.concatenate(owners)[~known].tolist())
         return [self.pairs[index] for index in sorted(unlike)]
 
-    def _explained(self, one: _Raw, other: _Raw, at: Ints, moved: Ints) -> _Bools:
+    def _explained(self, raw: tuple[_Raw, _Raw], at: Ints, moved: Ints) -> _Bools:
         """Which differing bytes are part of a reference that followed what it refers to."""
-        base, there = self._code[0].address, self._code[1].address
-        fields = []
-        for back in range(_FIELD):
-            field = at - back
-            fits = (field >= 2) & (field + _FIELD <= len(one)) & (field + moved >= 0)
-            fits &= field + moved + _FIELD <= len(other)
-            place = np.where(fits, field, 2)
-            twin = np.where(fits, field + moved, 2)
-            before, two = one[place - 1], one[place - 2]
-            jumps = (before == 0xE8) | (before == 0xE9) | ((two == 0x0F) & (before & 0xF0 == 0x80))
-            memory = before & 0xC7 == 0x05
-            target = base + place + _FIELD + _word(one, place)
-            lands = there + twin + _FIELD + _word(other, twin)
-            fields.append((fits, jumps, memory, target, lands))
-        self._learn(fields)
+        self._learn(raw, at, moved)
         known = np.zeros(len(at), dtype=np.bool_)
-        for fits, jumps, memory, target, lands in fields:
+        for back in range(_FIELD):
+            fits, jumps, memory, target, lands = self._field(raw, at - back, moved)
             known |= fits & (jumps | memory) & self._follows(target, lands)
             known |= fits & memory & self._data(target, lands)
         return known
 
-    def _learn(self, fields: Sequence[tuple[_Bools, _Bools, _Bools, Ints, Ints]]) -> None:
+    def _field(
+        self, raw: tuple[_Raw, _Raw], place: Ints, moved: Ints
+    ) -> tuple[_Bools, _Bools, _Bools, Ints, Ints]:
+        """Distances at `place`: whether one fits, is a jump's or of memory; where both lead.
+
+        Intel's manual, 2A: E8, E9 and 0F 80 to 0F 8F jump; memory by distance has ModRM 00xxx101.
+        """
+        one, other = raw
+        twin = place + moved
+        fits = (place >= 2) & (place + _FIELD <= len(one)) & (twin >= 0)
+        fits &= twin + _FIELD <= len(other)
+        place, twin = np.where(fits, place, 2), np.where(fits, twin, 2)
+        before, two = one[place - 1], one[place - 2]
+        jumps = (before == 0xE8) | (before == 0xE9) | ((two == 0x0F) & (before & 0xF0 == 0x80))
+        target = self._code[0].address + place + _FIELD + _word(one, place)
+        lands = self._code[1].address + twin + _FIELD + _word(other, twin)
+        return fits, jumps, before & 0xC7 == 0x05, target, lands
+
+    def _learn(self, raw: tuple[_Raw, _Raw], differing: Ints, moved: Ints) -> None:
         """How far data moved, by what most references to what lies around say."""
-        places, moved = [], []
-        for fits, _jumps, memory, target, lands in fields:
+        places, shifts = [], []
+        for back in range(_FIELD):
+            fits, _jumps, memory, target, lands = self._field(raw, differing - back, moved)
             kept = fits & memory & self._in_data(0, target) & self._in_data(1, lands)
             places.append(target[kept])
-            moved.append((lands - target)[kept])
-        at, by = np.concatenate(places), np.concatenate(moved)
+            shifts.append((lands - target)[kept])
+        at, by = np.concatenate(places), np.concatenate(shifts)
         order = np.lexsort((by, at))
         at, by = at[order], by[order]
         agree = np.zeros(len(at), dtype=np.int64)
