@@ -10,6 +10,7 @@ proof    judge a map                                        mapping, cuts, begin
 functions, changes, listing  what differs where no map is total
 rebased  PE images that differ by their base alone: no code is read
 unproven, unlinked, guesses, arm  files of which nothing is proven: reports alone
+gofunctions, gomoves  Go programs at fixed addresses, by Go's own table: reports alone
 nearby   large images of which little differs and nothing moved
 dwarf, names, story  what to call things, and how to tell it
 explain  all of it for one pair;  recheck  a saved map again, with the other decoder

@@ -95,12 +95,13 @@ def explain(
 
 def _go(compared: gofunctions.Compared) -> Explained:
     """Functions of Go, of programs of which nothing can be proven."""
-    found, one, other, more = compared
+    found, one, other, section, more = compared
     finding = proof.Finding((unproven.FIXED,), ())
     notes = [story.summary(other, found), f"Layout equivalence was not decided: {unproven.FIXED}"]
     told = story.functions(one, other, found)
-    names = tuple(piece.name for piece in other.program.pieces if piece.code)
-    return Explained(finding, (), (*notes, *more), told, (), names)
+    lone = found.changed or found.added or found.removed or found.unread
+    code = (section,) if lone or not more else ()  # what was not compared must stay in sight
+    return Explained(finding, (), (*notes, *more), told, (), code)
 
 
 def _standing(finding: proof.Finding) -> list[str]:

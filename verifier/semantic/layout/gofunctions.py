@@ -38,11 +38,15 @@ _PADDING = b"\xcc"
 
 
 class Compared(NamedTuple):
-    """What differs, and both images with the names of their functions."""
+    """What differs, and both images with the names of their functions.
+
+    `notes` say what of the section was not compared.
+    """
 
     found: Functions
     one: Assembled
     other: Assembled
+    section: str  # whose functions they are
     notes: tuple[str, ...]
 
 
@@ -88,7 +92,7 @@ def explain(shipped: Buffer, rebuilt: Buffer) -> Compared | None:
         encoded,
         unread,
     )
-    return Compared(found, _named(one), _named(other), _notes(one, other))
+    return Compared(found, _named(one), _named(other), other.code.name, _notes(one, other))
 
 
 def _read(data: Buffer) -> _Go | None:
