@@ -19,8 +19,8 @@ RUNS = 5
 SHIFTED, REBASED = 1.5, 0.5  # seconds that the whole command may take
 # A call more in one of the first functions, on the same line: all code after it moves.
 _STORED = "  *pCurrent = wsdStat.nowValue[op];"
-_LOGGED = '  if( *pHighwater>op ) sqlite3_log(op, "status %d of %d, before %lld", resetFlag, op, *pHighwater);'
-_GROWN = (_STORED, f"{_LOGGED} {_STORED}")
+_SAID = 'sqlite3_log(op, "status %d of %d, before %lld", resetFlag, op, *pHighwater);'
+_GROWN = (_STORED, f"  if( *pHighwater>op ) {_SAID} {_STORED}")
 
 
 def run() -> Section:
