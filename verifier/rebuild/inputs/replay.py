@@ -114,7 +114,9 @@ class _Step:
                 self._call(process, line.pid, call)
             elif not self.started:
                 self._before(line.pid, call)
-            elif line.pid not in self.outside:
+            elif line.pid in self.outside:
+                self._beside(call)
+            else:
                 self._problem(f"Process {line.pid} of the step {self.name} has no known parent.")
         if not self.started:
             self._problem(f"The recording of the step {self.name} does not show its beginning.")
@@ -122,11 +124,18 @@ class _Step:
     def _before(self, pid: int, call: Call) -> None:
         """The sandbox being set up, until the step's own shell starts."""
         self.outside.add(pid)
+        self._beside(call)
         if call.name == "execve" and call.argv[_MARK_AT : _MARK_AT + 1] == (MARK,):
             self.outside.discard(pid)
             self.started = True
             self.processes[pid] = Process(self.name, None, self.name, Place(self.directory))
             self._started(self.processes[pid], call.path)
+
+    def _beside(self, call: Call) -> None:
+        """The sandbox's own processes, such as podman's monitor, work on while the step runs."""
+        if call.name in calls.FORKS:
+            self.outside.add(call.child)
+            self.processes.pop(call.child, None)  # its number was one of the step's before
 
     def _call(self, process: Process, pid: int, call: Call) -> None:
         name = call.name
