@@ -184,7 +184,8 @@ class _Step:
         """A file that is open for writing is the build's own from then on."""
         node = self.names.get(path)
         new = node is None and self.replay.view.is_known(path)
-        fresh = new or bool(flags & {"O_TRUNC", "O_TMPFILE", "O_EXCL"})
+        # Without O_CREAT, O_EXCL asks for nothing and the file keeps its content (open(2)).
+        fresh = new or bool(flags & {"O_TRUNC", "O_TMPFILE"}) or {"O_CREAT", "O_EXCL"} <= flags
         if "O_RDWR" in flags and not fresh:
             self._read(process, path)
         if _device(path):
