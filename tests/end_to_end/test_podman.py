@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.end_to_end.sandboxes import NOBODY, as_nobody, build, open_place
-from verifier import rebuild  # noqa: F401 - loaded before a test gives up its rights
+from verifier import rebuild  # noqa: TC001 - loaded before a test gives up its rights
 from verifier.errors import BuildError
 from verifier.rebuild.inputs import strace
 from verifier.rebuild.model import FailedBuildError
@@ -111,7 +111,7 @@ def recorded(place: Path) -> rebuild.Build:
     for name in ("static", "daemon", "thread", "nobody"):
         (place / "source/data" / name).write_text(name)
     (place / "source/main.c").write_text(
-        "#include <stdio.h>\nint main(int n, char **v) { return !fopen(v[1], \"r\"); }\n"
+        '#include <stdio.h>\nint main(int n, char **v) { return !fopen(v[1], "r"); }\n'
     )
     extra = '[debian]\nsuite = "bookworm"\n[sandbox]\nkind = "podman"'
     return build(place, RECORDED, extra=extra, shared=True)
@@ -131,7 +131,7 @@ def test_a_build_is_recorded_whole(root: Root, place: Path) -> None:
     found = {item["path"]: item["class"] for item in record["files"]}
     for name in ("static", "daemon", "thread"):
         assert found[f"/build/source/data/{name}"] == "source", name
-    assert found["/tmp/left"] == "produced"  # noqa: S108 - inside the sandbox
+    assert found["/tmp/left"] == "produced"
     assert (found["/etc/passwd"], found["/etc/ld.so.cache"]) == ("root", "root")
     assert not [path for path in found if "podman" in path or "conmon" in path or "crun" in path]
     assert record["origins"] == {"/build/source/out": ["data/daemon"]}
