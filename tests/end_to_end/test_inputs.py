@@ -266,6 +266,14 @@ def test_the_whole_way_to_a_package_keeps_its_sources(place: Path) -> None:
     assert origins["count"] == ["unrelated"]
     assert origins["main.o"] == ["main.c", "main.h"]
     assert origins["prog.debug"] == compiled
+    said = subprocess.run(
+        ["objdump", "--dwarf=decodedline", made.output_dir / "prog.debug"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    second = set(re.findall(r"^(\w+\.[ch]) ", said, re.MULTILINE))  # what the compiler itself wrote
+    assert {"main.c", "one.c", "two.c"} <= second <= set(origins["prog.debug"])
     for name in ("prog", "all.tar.gz"):
         assert {*compiled, "data"} <= set(origins[name]) <= {*compiled, "data", "edit.c"}, name
     found = {name: origins[name] for name in ("table", "loop", "piped")}
