@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import json
 import os
@@ -19,6 +20,7 @@ from verifier.errors import BuildError
 from verifier.rebuild.inputs import strace
 from verifier.rebuild.model import FailedBuildError
 from verifier.rebuild.probes import PROBES, attempt, session
+from verifier.rebuild.recipes.command import Command
 from verifier.rebuild.root import Root
 from verifier.rebuild.sandbox import Step, podman  # noqa: F401 - likewise
 from verifier.rebuild.sandbox.image import Image, image_of, layout
@@ -135,6 +137,24 @@ def test_a_build_is_recorded_whole(root: Root, place: Path) -> None:
     assert (found["/etc/passwd"], found["/etc/ld.so.cache"]) == ("root", "root")
     assert not [path for path in found if "podman" in path or "conmon" in path or "crun" in path]
     assert record["origins"] == {"/build/source/out": ["data/daemon"]}
+
+
+def test_a_user_records_too(root: Root, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a root that root made: its few closed files are no part of this build."""
+    image_of(root, NOBODY)
+    monkeypatch.setattr(Command, "root", lambda _self: root)
+    monkeypatch.setattr("verifier.rebuild.run.check", lambda _root: None)
+    place.chmod(0o777)
+    codecs.lookup("ascii")  # loaded before the test gives up its rights
+
+    def action() -> None:
+        extra = '[debian]\nsuite = "bookworm"\n[sandbox]\nkind = "podman"'
+        made = build(place / "of-user", ["(echo >x) & wait; cat x /etc/passwd >out"], extra=extra)
+        assert made.inputs is not None
+        assert (made.inputs.problems, made.inputs.unaccounted) == ((), ())
+        assert [each.files for each in made.inputs.classes if each.name == "produced"] == [1]
+
+    as_nobody(action)
 
 
 def test_a_process_of_the_container_whose_birth_was_not_seen_is_a_gap(
