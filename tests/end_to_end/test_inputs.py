@@ -37,7 +37,7 @@ READER = """
 #include <unistd.h>
 int main(int argc, char **argv) {
     char byte;
-    int file = open(argv[1], O_RDWR);
+    int file = open(argv[1], argc > 2 ? O_RDWR | O_EXCL : O_RDWR);
     return file < 0 || read(file, &byte, 1) != 1;
 }
 """
@@ -57,6 +57,7 @@ WAYS = r"""
 set -e
 cc -static -o static-reader reader.c
 ./static-reader "$1/by-static"
+./static-reader "$1/by-flags" O_EXCL
 /usr/bin/python3 threads.py "$1/by-thread" "$1/by-exec-of-thread"
 (cd "$1"; cat by-relative; mkdir -p deep/er; cd deep/er; cat ../../by-dots)
 (cd "$1"; cat /proc/self/cwd/by-proc)
@@ -71,7 +72,8 @@ touch out
 """.lstrip()
 SEEN = (
     "by-static", "by-thread", "by-exec-of-thread", "by-relative", "by-dots", "by-proc", "by-link",
-    "by-folder", "by-script", "by-descriptor", "by-shell", "by-sourcing", 'odd \tname"é>',
+    "by-folder", "by-script", "by-descriptor", "by-shell", "by-sourcing", "by-flags",
+    'odd \tname"é>',
 )  # fmt: skip
 
 
@@ -219,6 +221,64 @@ def test_the_audited_files_behind_each_product(place: Path) -> None:
     assert origins["library.a"] == ["inner.h", "one.c", "other.c", "two.h"]
     assert origins["said"] == sorted({"three", *origins["said"]})
     assert origins["never"] == ["never"]
+
+
+WHOLE_WAY = r"""
+set -e
+cc -o edit edit.c
+cc -g -c one.c; cc -g -c two.c; ar rcs lib.a one.o; ranlib lib.a
+cat unrelated | wc -l >count
+cc -g -c main.c; cc -o prog main.o two.o lib.a
+objcopy --only-keep-debug prog prog.debug; strip prog
+objcopy --add-section .note.data=data --add-gnu-debuglink=prog.debug prog
+./edit prog
+mkdir -p stage; install -m 755 prog stage/new; mv stage/new stage/prog; mv stage packed
+tar -C packed -cf - prog | gzip >all.tar.gz
+while read each; do /bin/sh -c 'echo $1 >>loop' sh "$each"; done <lines
+cat lines | while read each; do /bin/sh -c 'echo $1 >>piped' sh "$each"; done
+for each in $(cut -c1 words | sort); do /bin/sh -c 'echo $1 >>table' sh "$each"; done
+"""
+EDIT = """
+#include <fcntl.h>
+#include <unistd.h>
+int main(int argc, char **argv) { return write(open(argv[1], O_RDWR | O_EXCL), "\\x7f", 1) != 1; }
+"""
+
+
+def test_the_whole_way_to_a_package_keeps_its_sources(place: Path) -> None:
+    """As shim's: compiler, archive, linker, objcopy, strip, edited in place, installed, packed."""
+    tree = place / "source"
+    tree.mkdir()
+    (tree / "main.c").write_text('#include "main.h"\nint main(void) { return one() + two(); }\n')
+    (tree / "main.h").write_text("int one(void); int two(void);\n")
+    for name in ("one", "two"):
+        (tree / f"{name}.c").write_text(f"int {name}(void) {{ return 0; }}\n")
+    (tree / "edit.c").write_text(EDIT)
+    for name in ("unrelated", "data", "words", "lines"):
+        (tree / name).write_text("b\na\n")
+    made = build(place, [WHOLE_WAY], outputs="*")
+    assert made.record is not None
+    record = json.loads((made.output_dir / made.record["file"]).read_text())
+    origins = {Path(path).name: names for path, names in record["origins"].items()}
+    compiled = ["main.c", "main.h", "one.c", "two.c"]
+    assert origins["two.o"] == ["two.c"]
+    assert origins["lib.a"] == ["one.c"]
+    assert origins["count"] == ["unrelated"]
+    assert origins["main.o"] == ["main.c", "main.h"]
+    assert origins["prog.debug"] == compiled
+    said = subprocess.run(
+        ["objdump", "--dwarf=decodedline", made.output_dir / "prog.debug"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    second = set(re.findall(r"^(\w+\.[ch]) ", said, re.MULTILINE))  # what the compiler itself wrote
+    assert {"main.c", "one.c", "two.c"} <= second <= set(origins["prog.debug"])
+    for name in ("prog", "all.tar.gz"):
+        assert {*compiled, "data"} <= set(origins[name]) <= {*compiled, "data", "edit.c"}, name
+    found = {name: origins[name] for name in ("table", "loop", "piped")}
+    assert found == {"table": ["words"], "loop": ["lines"], "piped": ["lines"]}
+    assert inputs(made).problems == ()
 
 
 def test_a_download_is_an_event_that_names_the_address(place: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -13,13 +15,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.end_to_end.sandboxes import NOBODY, as_nobody, build, open_place
-from verifier import rebuild  # noqa: F401 - loaded before a test gives up its rights
+from verifier import rebuild  # noqa: TC001 - loaded before a test gives up its rights
 from verifier.errors import BuildError
+from verifier.rebuild.inputs import strace
 from verifier.rebuild.model import FailedBuildError
 from verifier.rebuild.probes import PROBES, attempt, session
+from verifier.rebuild.recipes.command import Command
 from verifier.rebuild.root import Root
 from verifier.rebuild.sandbox import Step, podman  # noqa: F401 - likewise
-from verifier.rebuild.sandbox.image import image_of, layout
+from verifier.rebuild.sandbox.image import Image, image_of, layout
 from verifier.source import Cache
 from verifier.spec import Sandbox as Settings
 
@@ -94,6 +98,95 @@ def test_a_build_says_which_image_it_had(root: Root, place: Path) -> None:
     assert not [line for line in said if line.startswith(("container=", "HOSTNAME="))]
     assert made.sandbox["kind"] == "podman"
     assert made.sandbox["image"] == image_of(root, 61_747).digest
+
+
+RECORDED = [
+    "cc -static -c -o m.o main.c && cc -static -o m m.o && ./m data/static",
+    "setsid sh -c 'sleep 0.2; cat data/daemon >/tmp/left; cp /tmp/left out' & wait",
+    ["perl", "-Mthreads", "-e", "threads->create(sub { open F, '<data/thread' })->join"],
+    "cat /etc/passwd /etc/hostname /etc/mtab; echo x >/dev/hole; cat /dev/hole",
+]
+
+
+def recorded(place: Path) -> rebuild.Build:
+    (place / "source/data").mkdir(parents=True)
+    for name in ("static", "daemon", "thread", "nobody"):
+        (place / "source/data" / name).write_text(name)
+    (place / "source/main.c").write_text(
+        '#include <stdio.h>\nint main(int n, char **v) { return !fopen(v[1], "r"); }\n'
+    )
+    extra = '[debian]\nsuite = "bookworm"\n[sandbox]\nkind = "podman"'
+    return build(place, RECORDED, extra=extra, shared=True)
+
+
+def test_a_build_is_recorded_whole(root: Root, place: Path) -> None:
+    """The container's processes and no others, in its own names, over its image."""
+    del root
+    made = recorded(place)
+    assert made.inputs is not None
+    assert made.record is not None
+    assert made.inputs.problems == ()
+    (hole,) = made.inputs.unaccounted
+    assert (hole.path, hole.chain[-1]) == ("/dev/hole", "cat /dev/hole")
+    assert made.inputs.unread == ("data/nobody",)
+    record = json.loads((made.output_dir / made.record["file"]).read_text())
+    found = {item["path"]: item["class"] for item in record["files"]}
+    for name in ("static", "daemon", "thread"):
+        assert found[f"/build/source/data/{name}"] == "source", name
+    assert found["/tmp/left"] == "produced"
+    assert (found["/etc/passwd"], found["/etc/ld.so.cache"]) == ("root", "root")
+    assert not [path for path in found if "podman" in path or "conmon" in path or "crun" in path]
+    assert record["origins"] == {"/build/source/out": ["data/daemon"]}
+
+
+def test_a_user_records_too(root: Root, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a root that root made: its few closed files are no part of this build."""
+    image_of(root, NOBODY)
+    monkeypatch.setattr(Command, "root", lambda _self: root)
+    monkeypatch.setattr("verifier.rebuild.run.check", lambda _root: None)
+    place.chmod(0o777)
+    codecs.lookup("ascii")  # loaded before the test gives up its rights
+
+    def action() -> None:
+        extra = '[debian]\nsuite = "bookworm"\n[sandbox]\nkind = "podman"'
+        made = build(place / "of-user", ["(echo >x) & wait; cat x /etc/passwd >out"], extra=extra)
+        assert made.inputs is not None
+        assert (made.inputs.problems, made.inputs.unaccounted) == ((), ())
+        assert [each.files for each in made.inputs.classes if each.name == "produced"] == [1]
+
+    as_nobody(action)
+
+
+def test_a_process_of_the_container_whose_birth_was_not_seen_is_a_gap(
+    root: Root, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del root
+    true = strace.lines
+
+    def holed(directory: Path) -> list[strace.Line]:
+        found = true(directory)
+        start = next(n for n, line in enumerate(found) if "verifier-step" in line.text)
+        forks = ("fork(", "vfork(", "clone(", "clone3(")
+        return [
+            line for n, line in enumerate(found) if n < start or not line.text.startswith(forks)
+        ]
+
+    monkeypatch.setattr(strace, "lines", holed)
+    made = build(
+        place,
+        ["(echo x) >out; cat out; true"],
+        extra='[debian]\nsuite = "bookworm"\n[sandbox]\nkind = "podman"',
+        shared=True,
+    )
+    assert made.inputs is not None
+    assert any("has no known parent" in text for text in made.inputs.problems)
+
+
+def test_an_image_of_two_layers_has_no_files_to_name(place: Path) -> None:
+    for name in ("one", "two"):
+        (place / "overlay" / name / "diff/usr").mkdir(parents=True)
+    with pytest.raises(BuildError, match="not one layer but 2"):
+        _ = Image(place, "", "").files
 
 
 def test_another_image_than_the_pinned_one_is_refused(root: Root, place: Path) -> None:

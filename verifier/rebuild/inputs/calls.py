@@ -70,7 +70,7 @@ _PATTERNS = {name: re.compile(rf"{name}\({shape}") for name, shape in _SHAPES.it
 _NAME = re.compile(r"(\w+)\(")
 _RESULT = re.compile(r"= (\d+)(?:<([^>]*)>(\(deleted\))?)?$")
 _CHILD = re.compile(r"= (\d+)(?: /\* (\d+) in strace's PID NS \*/)?$")
-PIPED = re.compile(r"(\d+)<(pipe:\[\d+\])>")
+_ENDS = re.compile(r"(\d+)<([^>]*)>")
 _BECAME = re.compile(r"<pid changed to (\d+) \.\.\.>$")
 _KILLED = re.compile(r"(?:<unfinished \.\.\.>|\) += \?(?: \w+ \([^<>\"]*\))?)$")
 _ADDRESS = re.compile(r"\{sa_family=(AF_\w+), (.*?)\}")
@@ -85,7 +85,8 @@ class Call(NamedTuple):
     """A call; fields that it does not have are empty.
 
     `at` and `to_at` are the directories that `path` and `to` are relative to; `opened` is the
-    kernel's path of the result, None where strace could not read it. `child` is a process.
+    kernel's path of the result, None where strace could not read it. `child` is a process. `ends`
+    are the descriptors that a pipe or a copied descriptor has, with the kernel's paths.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Call(NamedTuple):
     child: int = 0
     address: str = ""
     failure: str = ""
+    ends: tuple[tuple[int, str], ...] = ()
 
 
 def parse(text: str) -> Call | None:
@@ -122,7 +124,8 @@ def _named(name: str, text: str) -> Call | None:
     if name in TALKS:
         return _talk(name, text)
     if name in PIPES:
-        return Call(name, flags=text)
+        ends = tuple((int(number), plain(path)) for number, path in _ENDS.findall(text))
+        return Call(name, ends=ends)
     if name in FORKS and (found := _CHILD.search(text)) is not None:
         return Call(name, child=int(found[2] or found[1]), flags=text)
     if name == "seccomp" and "SECCOMP_FILTER_FLAG_NEW_LISTENER" not in text:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.formats.base import text
 
 if TYPE_CHECKING:
-    from verifier.rebuild.inputs.names import Audited
+    from verifier.rebuild.inputs.names import Audited, Node
 
 TEXT = 200  # characters of a command
 CHAIN = 8  # commands of a chain; the middle of a longer one is left out
@@ -22,6 +22,13 @@ class Place:
     path: str
 
 
+class Told(NamedTuple):
+    """A pipe, and those before it."""
+
+    pipe: str
+    before: Told | None
+
+
 @dataclass(slots=True, eq=False)
 class Process:
     """One program image: what a process is between two execve."""
@@ -31,10 +38,14 @@ class Process:
     text: str
     place: Place
     program: str = ""
-    # For `flow`: what it read, whom it started or became, and the pipes at its input.
+    # For `flow`: what it read, whom it started or became, the pipes at its input, the pipe or file
+    # that was made its standard input, and the pipes from which a shell had read its arguments.
     inputs: set[Audited | Process] = field(default_factory=set)
     children: list[Process] = field(default_factory=list)
     pipes: set[str] = field(default_factory=set)
+    standard: str | Node | None = None
+    shell: bool = False
+    told: Told | None = None
 
     def chain(self) -> tuple[str, ...]:
         """The commands from the step's own down to this one."""

@@ -10,7 +10,7 @@ from verifier import limits
 from verifier.errors import LimitError
 from verifier.rebuild.inputs import calls
 from verifier.rebuild.inputs.executables import interpreter
-from verifier.rebuild.inputs.flow import Flow
+from verifier.rebuild.inputs.flow import SHELLS, Flow
 from verifier.rebuild.inputs.names import Link, Made, Names, Odd
 from verifier.rebuild.inputs.processes import Place, Process, command
 from verifier.rebuild.inputs.view import within
@@ -114,7 +114,9 @@ class _Step:
                 self._call(process, line.pid, call)
             elif not self.started:
                 self._before(line.pid, call)
-            elif line.pid not in self.outside:
+            elif line.pid in self.outside:
+                self._beside(call)
+            else:
                 self._problem(f"Process {line.pid} of the step {self.name} has no known parent.")
         if not self.started:
             self._problem(f"The recording of the step {self.name} does not show its beginning.")
@@ -122,11 +124,18 @@ class _Step:
     def _before(self, pid: int, call: Call) -> None:
         """The sandbox being set up, until the step's own shell starts."""
         self.outside.add(pid)
+        self._beside(call)
         if call.name == "execve" and call.argv[_MARK_AT : _MARK_AT + 1] == (MARK,):
             self.outside.discard(pid)
             self.started = True
             self.processes[pid] = Process(self.name, None, self.name, Place(self.directory))
             self._started(self.processes[pid], call.path)
+
+    def _beside(self, call: Call) -> None:
+        """The sandbox's own processes, such as podman's monitor, work on while the step runs."""
+        if call.name in calls.FORKS:
+            self.outside.add(call.child)
+            self.processes.pop(call.child, None)  # its number was one of the step's before
 
     def _call(self, process: Process, pid: int, call: Call) -> None:
         name = call.name
@@ -137,7 +146,8 @@ class _Step:
         elif name in calls.FORKS:
             place = process.place if "CLONE_FS" in call.flags else Place(process.place.path)
             child = Process(self.name, process, process.text, place)
-            process.children.append(child)
+            self.replay.flow.started(child, process)
+            child.shell = process.shell
             self.processes[call.child] = child
         elif name == "chdir":
             process.place.path = self.names.resolve(_join(process.place.path, call.path))
@@ -175,7 +185,8 @@ class _Step:
         """A file that is open for writing is the build's own from then on."""
         node = self.names.get(path)
         new = node is None and self.replay.view.is_known(path)
-        fresh = new or bool(flags & {"O_TRUNC", "O_TMPFILE", "O_EXCL"})
+        # Without O_CREAT, O_EXCL asks for nothing and the file keeps its content (open(2)).
+        fresh = new or bool(flags & {"O_TRUNC", "O_TMPFILE"}) or {"O_CREAT", "O_EXCL"} <= flags
         if "O_RDWR" in flags and not fresh:
             self._read(process, path)
         if _device(path):
@@ -200,7 +211,7 @@ class _Step:
         text = command(call.argv, path)
         new = Process(self.name, process.parent, text, place)
         new.pipes |= process.pipes
-        process.children.append(new)
+        self.replay.flow.started(new, process)
         self.processes[pid] = new
         self._started(new, path, process)
 
@@ -213,6 +224,7 @@ class _Step:
                 path = _through_proc(path, before or process)
             path = self.names.resolve(path)
             process.program = process.program or path
+            process.shell |= path.rpartition("/")[2] in SHELLS
             unnamed = within(path, "/proc")
             self.replay.read(path, process, _UNNAMED if unnamed else None)
             host = self.replay.view.host(path)
@@ -247,15 +259,17 @@ class _Step:
         return self.names.resolve(_join(directory, path), last=False)
 
     def _pipe(self, process: Process, call: Call) -> None:
-        """A pipe at standard input or output; who makes one is taken for its reader."""
-        ends = calls.PIPED.findall(call.flags)
-        if call.name.startswith("dup"):
-            for descriptor, pipe in ends[-1:]:
-                if int(descriptor) <= 2:
-                    self.replay.flow.piped(process, pipe, int(descriptor))
-        else:
-            for _, pipe in ends[:1]:
-                self.replay.flow.piped(process, pipe, 0)
+        """What became standard input or output; who makes a pipe is taken for its reader."""
+        flow = self.replay.flow
+        if not call.name.startswith("dup"):
+            for _, path in call.ends[:1]:
+                flow.made(process, path)
+            return
+        for descriptor, path in call.ends[-1:]:
+            if descriptor == 0:
+                flow.redirected(process, path, self.names.get(path))
+            elif descriptor <= 2:
+                flow.piped(process, path, descriptor)
 
     def _talk(self, process: Process, call: Call) -> None:
         if call.flags == "AF_UNIX":

@@ -38,6 +38,14 @@ class Image:
     digest: str
     identity: str
 
+    @property
+    def files(self) -> Path:
+        """Where podman unpacked its one layer; BuildError."""
+        found = [each for each in (self.store / "overlay").glob("*/diff") if any(each.iterdir())]
+        if len(found) != 1:
+            raise BuildError(f"The image {self.store} has not one layer but {len(found)}.")
+        return found[0]
+
 
 def image_of(root: Root, uid: int) -> Image:
     """The image of a root, from beside it or made now, unpacked for the build user `uid`.

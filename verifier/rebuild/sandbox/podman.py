@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from verifier import limits
 from verifier.errors import BuildError
+from verifier.rebuild.inputs.view import View
 from verifier.rebuild.sandbox import seccomp
 from verifier.rebuild.sandbox.base import Room, Sandbox, Step
 from verifier.rebuild.sandbox.etc import write_etc
@@ -27,10 +28,12 @@ from verifier.rebuild.user import as_user, check_reachable, give
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from verifier.rebuild.sandbox.cgroup import Group
 
 SOURCES = "/srcs"
+_EMPTY = ("/tmp", "/var/tmp", "/run")  # noqa: S108 - inside the sandbox
 # Private mounts: no cgroups; and a short path for podman's sockets, whose names have 108 bytes.
 _HIDE = (
     "{ test ! -d /sys/fs/cgroup || mount -t tmpfs none /sys/fs/cgroup; } && "
@@ -109,7 +112,7 @@ class Podman(Sandbox):
         room, caps = self.room, self.room.settings.limits
         size = max(limits.MIB, min(caps.disk, caps.memory // 2))
         yield f"--shm-size={size}"
-        for path, most in (("/tmp", size), ("/var/tmp", size), ("/run", 16 * limits.MIB)):  # noqa: S108 - inside the sandbox
+        for path, most in zip(_EMPTY, (size, size, 16 * limits.MIB), strict=True):
             yield f"--tmpfs={path}:rw,exec,nosuid,nodev,size={most},mode=1777,notmpcopyup"
         yield f"--volume={room.tree}:{self.tree}:rw,exec,nosuid,nodev"
         yield f"--volume={room.home}:{self.home}:rw,exec,nosuid,nodev"
@@ -124,7 +127,23 @@ class Podman(Sandbox):
         for name, value in sorted({**self.variables(), **step.environment}.items()):
             yield f"{name}={value}"
         yield from ("prlimit", f"--nproc={held.limits.processes + 4}", "--")
-        yield from ("/bin/sh", "-c", f'umask {held.umask:04o}; exec "$@"', "sh", *step.argv)
+        yield from ("/bin/sh", "-c", f'umask {held.umask:04o}; exec "$@"', self.mark)
+        yield from step.argv
+
+    def view(self) -> View:
+        """The mounts of `_mounts` and podman's own, over the image as podman unpacked it.
+
+        `image_of` has checked the unpacked files. podman's layer above them holds mount points
+        and /etc/mtab, a link into /proc.
+        """
+        room = self.room
+        files = [(f"/etc/{file.name}", file) for file in self._etc.iterdir()]
+        mounts: list[tuple[str, Path | None]] = [(path, None) for path in (*_EMPTY, "/dev/shm")]  # noqa: S108 - inside
+        mounts += [("/dev", None), ("/proc", None), ("/sys", None)]
+        mounts += [(self.tree, room.tree), (self.home, room.home), (self.sources, room.sources)]
+        known = (self.tree, self.home, self.sources, *_EMPTY, "/dev/shm")  # noqa: S108 - inside
+        own = tuple(path for path, _ in files)
+        return View((*mounts, *files), known, own, self._image.files)
 
     def describe(self) -> dict[str, Any]:
         """Every setting that held."""
