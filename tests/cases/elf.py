@@ -135,15 +135,15 @@ def _locals() -> list[Case]:
     other = partial(_changed, locals_reversed, plain)
     names = partial(_changed, partial(strings_reversed, kind=SHT_SYMTAB), other)
     found = []
-    for name, label, at, made in (
-        ("table", ".symtab", -8, other),
-        ("relocations", ".rela.text", 16, other),
-        ("strings", ".strtab", 3, names),
+    for name, label, at, made, told in (
+        ("table", ".symtab", -8, other, ".symtab"),
+        ("relocations", ".rela.text", 16, other, "file: a"),  # the function that refers to it
+        ("strings", ".strtab", 3, names, ".strtab"),
     ):
         rule, where = f"elf.symbols-{name}", f"section[{label}]"
         wrong = partial(_changed, flip(where, at), made)
         found.append(_case(rule, "another order of local symbols", made, plain))
-        found.append(_case(rule, f"{label} changed beside it", wrong, plain, label))
+        found.append(_case(rule, f"{label} changed beside it", wrong, plain, told))
     return found
 
 

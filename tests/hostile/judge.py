@@ -170,7 +170,7 @@ def _child(make: Callable[[int], Input], numbers: list[int]) -> Iterator[Judgeme
 def _serve(pipe: Connection, make: Callable[[int], Input], numbers: Sequence[int]) -> None:
     flips.fast_directory()
     signal.signal(signal.SIGPROF, _stop)
-    resource.setrlimit(resource.RLIMIT_DATA, (limits.WORKER_MEMORY,) * 2)
+    resource.setrlimit(resource.RLIMIT_DATA, (limits.WORKER_MEMORY + _inherited(),) * 2)
     for number in numbers:
         item = make(number)
         signers = [each.certificates for each in bases.bases() if f"/{each.name}/" in item.name]
@@ -179,8 +179,17 @@ def _serve(pipe: Connection, make: Callable[[int], Input], numbers: Sequence[int
 
 def _peak() -> int:
     """The most memory that was resident, in bytes."""
+    return _status("VmHWM")
+
+
+def _inherited() -> int:
+    """Private memory of the process that runs the tests, which a worker would not have."""
+    return _status("VmData")
+
+
+def _status(name: str) -> int:
     status = Path("/proc/self/status").read_text().splitlines()
-    line = next(line for line in status if line.startswith("VmHWM"))
+    line = next(line for line in status if line.startswith(name))
     return int(line.split()[1]) * 1024
 
 

@@ -312,9 +312,9 @@ def test_what_a_build_read_is_told_by_class_and_must_fit_the_policy(good: materi
         "problems": "0",
     }
     for change in ({"unaccounted": [odd]}, {"problems": ["a gap"]}):
-        with pytest.raises(ParseError, match="demands known inputs"):
+        with pytest.raises(ParseError, match="demands inputs that are all known"):
             said({"method": "strace", "classes": classes, **rest, **change})
-    with pytest.raises(ParseError, match="demands known inputs"):
+    with pytest.raises(ParseError, match="demands inputs that are all known"):
         said(None)
     report["policy_details"]["unaccounted"] = "report"
     assert said({"method": "s", "classes": [], **rest, "unaccounted": [odd]})["unaccounted"] == "1"

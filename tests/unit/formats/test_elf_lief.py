@@ -106,9 +106,10 @@ def test_build_id_of_other_architectures(package: str) -> None:
     assert (found.verdict, found.rules) == (Verdict.EQUIVALENT, {"elf.build-id"})
     section = layout.info.section(".text")
     names = set()
-    for at in range(section.offset, section.offset + section.size, section.size // 12):
+    places = 3 if package == "libc6-i386-cross" else 12  # its functions are compared: 10 s each
+    for at in range(section.offset, section.offset + section.size, section.size // places):
         changed = other[:at] + bytes([other[at] ^ 1]) + other[at + 1 :]
         found = compare_bytes(changed, data)
         assert found.verdict == Verdict.DIFFERENT
         names.add(found.differences[0].where)
-    assert any(name.endswith(" (.text)") for name in names), names
+    assert any(not name.startswith(".text+") for name in names), names

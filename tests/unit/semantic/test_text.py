@@ -104,7 +104,7 @@ def _one(kind: str, where: str = "x", **more: str) -> Difference:
 
 def test_the_most_telling_comes_first_whatever_its_size() -> None:
     kinds = [
-        "bytes", "field", "toolchain", "resource-changed", "function-changed",
+        "bytes", "field", "resource-changed", "function-changed", "toolchain",
         "dependency-added", "certificate-added", "hardening", "import-added",
     ]  # fmt: skip
     ordered = telling.ranked([_one(kind) for kind in kinds])
