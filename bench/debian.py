@@ -59,7 +59,7 @@ recipe = "debian"
 binaries = "{binaries}"
 {entry}
 [sandbox]
-{clock}
+{clock_line}
 [sandbox.limits]
 seconds = {seconds}
 """
@@ -130,7 +130,7 @@ def rebuild(target: Target, cache: Cache) -> dict[str, Any]:
         spec, saved = folder / f"{target.name}.toml", folder / "report.json"
         entry = _entry(target, shipped, folder)
         clock = f'clock = "{target.clock}"' if target.clock else ""
-        head = SPEC.format(**target._asdict(), entry=entry, clock=clock, seconds=SECONDS)
+        head = SPEC.format(**target._asdict(), entry=entry, clock_line=clock, seconds=SECONDS)
         spec.write_text(
             head + "".join(ARTIFACT.format(**each._asdict()) for each in shipped), "utf-8"
         )
