@@ -97,6 +97,8 @@ def check_file(
     for name, data in (("shipped", shipped), ("rebuilt", rebuilt)):
         if hashlib.sha256(data).hexdigest() != entry[name]["sha256"]:
             raise Broken(f"The {name} file is not the one that the proof speaks of.")
+    for item in (*entry["patches"], *entry.get("layouts", ())):
+        _inside(item, len(shipped), len(rebuilt))
     counts: Counter[str] = Counter()
     total = hashlib.sha256()
     at = other = 0
@@ -104,8 +106,6 @@ def check_file(
         same = patch["offset"] - at
         if same < 0 or patch["rebuilt_offset"] - other != same:
             raise Broken(f"The patch of {patch['field']} overlaps the one before it.")
-        if other + same + patch["rebuilt_length"] > len(rebuilt) or patch["rebuilt_length"] < 0:
-            raise Broken(f"The patch of {patch['field']} reaches beyond the rebuilt file.")
         total.update(rebuilt[other : other + same])
         data = _patched(patch, shipped, rebuilt, counts, judge)
         total.update(data)
@@ -123,6 +123,16 @@ def check_file(
     return counts
 
 
+def _inside(item: dict[str, Any], size: int, rebuilt_size: int) -> None:
+    """The place of a patch or of an image is one that both files have."""
+    names = ("offset", "length", "rebuilt_offset", "rebuilt_length", "free_bytes")
+    at, length, other, stop, free = numbers = [item.get(name, 0) for name in names]
+    if any(type(number) is not int or number < 0 for number in numbers):
+        raise Broken("A number of the proof is none that a place can have.")
+    if at + length > size or other + stop > rebuilt_size or free > length:
+        raise Broken("A place of the proof reaches beyond a file, or beyond itself.")
+
+
 def _mapped(
     entry: dict[str, Any], shipped: memoryview, rebuilt: memoryview, judge: Judge | None
 ) -> None:
@@ -135,6 +145,8 @@ def _mapped(
         at, end = layout["offset"], layout["offset"] + layout["length"]
         other, stop = layout["rebuilt_offset"], layout["rebuilt_offset"] + layout["rebuilt_length"]
         inside = [patch for patch in patches if _within(layout, patch)]
+        if not _placed(layout, patches) or any(_meet(layout, each) for each in layouts):
+            raise Broken("A map of layouts speaks of images that are not in one place.")
         settled = [
             (
                 item["offset"] - at,
@@ -158,6 +170,29 @@ def _mapped(
             raise Broken(f"No map of layouts speaks for the patch of {patch['field']}.")
 
 
+def _placed(layout: dict[str, Any], patches: list[dict[str, Any]]) -> bool:
+    """Whether the patches turn the one image into the other, and into nothing else."""
+    at, end, shift, grown = layout["offset"], layout["offset"] + layout["length"], 0, 0
+    for patch in patches:
+        size = patch["length"] - patch["rebuilt_length"]
+        if _within(layout, patch):
+            grown += size
+        elif patch["offset"] + patch["length"] <= at:
+            shift += size
+        elif patch["offset"] < end:
+            return False
+    moved = layout["offset"] - layout["rebuilt_offset"]
+    return bool((moved, layout["length"] - layout["rebuilt_length"]) == (shift, grown))
+
+
+def _meet(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two different images share bytes."""
+    return one is not other and any(
+        one[at] < other[at] + other[size] and other[at] < one[at] + one[size]
+        for at, size in (("offset", "length"), ("rebuilt_offset", "rebuilt_length"))
+    )
+
+
 def _within(layout: dict[str, Any], patch: dict[str, Any]) -> bool:
     """Whether a patch lies in the image of a map, on both sides."""
     return all(
@@ -178,7 +213,7 @@ def _patched(
         return shipped[patch["offset"] : patch["offset"] + patch["length"]]
     if "payload" not in patch:
         data = memoryview(b64decode(patch["data"], validate=True))
-        if len(data) != patch["length"] or patch["free_bytes"] > len(data):
+        if len(data) != patch["length"]:
             raise Broken(f"The patch of {patch['field']} has not the length it claims.")
         return data
     stream = shipped[patch["offset"] : patch["offset"] + patch["length"]]
@@ -195,13 +230,23 @@ def _patched(
 
 
 def check(
-    proof: dict[str, Any], shipped: Path, rebuilt: Path, judge: Judge | None = None
+    proof: dict[str, Any],
+    shipped: Path,
+    rebuilt: Path,
+    judge: Judge | None = None,
+    vouch: Callable[[dict[str, Any]], None] = lambda _proof: None,
 ) -> Counter[str]:
-    """Check a whole proof document against two files or two directories. Raises Broken."""
+    """Check a whole proof document against two files or two directories. Raises Broken.
+
+    `vouch` knows the rules, and raises for a proof that says something else of them.
+    """
     if proof.get("schema") != SCHEMA:
         raise Broken("This is no proof of a version that is known here.")
+    vouch(proof)
     if proof["verdict"] not in {"identical", "equivalent"} or not proof["files"]:
         raise Broken("The proof claims nothing.")
+    if proof["verdict"] == "identical" and any(entry["patches"] for entry in proof["files"]):
+        raise Broken("The proof claims that files are identical, and patches them.")
     counts: Counter[str] = Counter()
     if shipped.is_dir():
         _check_tree({item["path"]: item for item in proof["files"]}, shipped, rebuilt)
@@ -218,32 +263,43 @@ def check(
 
 
 def _check_tree(files: dict[str, Any], shipped: Path, rebuilt: Path) -> None:
-    """Every file of both trees must be named, and no other; links must agree."""
+    """Every file of both trees must be named, and no other; links, types and modes must agree."""
     seen: set[str] = set()
     for root in (shipped, rebuilt):
         for folder, folders, names in os.walk(root):
             for name in (*folders, *names):
                 path = Path(folder, name)
                 relative = path.relative_to(root)
+                if len({_mode(base / relative) for base in (shipped, rebuilt)}) > 1:
+                    raise Broken(f"{relative} is not of one type and mode on both sides.")
                 if path.is_symlink():
-                    if not all((base / relative).is_symlink() for base in (shipped, rebuilt)):
-                        raise Broken(f"{relative} is a link on one side only.")
                     if (shipped / relative).readlink() != (rebuilt / relative).readlink():
                         raise Broken(f"The links {relative} point to different places.")
-                elif not path.is_dir():
+                elif path.is_file():
                     seen.add(relative.as_posix())
+                elif not path.is_dir():
+                    raise Broken(f"{relative} is no file, directory or link.")
     if odd := sorted(seen ^ files.keys()):
         raise Broken(f"The proof and the directories disagree on which files there are: {odd[0]}.")
 
 
-def main(arguments: list[str], judge: Judge | None = None) -> int:
+def _mode(path: Path) -> int:
+    """Type and permissions; 0 where there is nothing."""
+    return path.lstat().st_mode if os.path.lexists(path) else 0
+
+
+def main(
+    arguments: list[str],
+    judge: Judge | None = None,
+    vouch: Callable[[dict[str, Any]], None] = lambda _proof: None,
+) -> int:
     """Print what was found, and return the exit status."""
     if len(arguments) != 3:
         print("usage: check PROOF SHIPPED REBUILT", file=sys.stderr)
         return 2
     try:
         proof = json.loads(Path(arguments[0]).read_text("utf-8"), object_pairs_hook=_pairs)
-        counts = check(proof, Path(arguments[1]), Path(arguments[2]), judge)
+        counts = check(proof, Path(arguments[1]), Path(arguments[2]), judge, vouch)
     except Broken as error:
         print(f"The proof does not hold: {error}", file=sys.stderr)
         return 1

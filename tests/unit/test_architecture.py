@@ -101,7 +101,7 @@ def test_imports_point_one_way() -> None:
 def test_the_checker_imports_nothing_of_the_rest_and_is_short() -> None:
     checker = ROOT / "check.py"
     assert not _imports(checker)
-    assert len(checker.read_text("utf-8").splitlines()) < 280
+    assert len(checker.read_text("utf-8").splitlines()) < 320
 
 
 def test_no_module_is_longer_than_400_lines() -> None:

@@ -8,9 +8,10 @@ import zlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from verifier import check
+from verifier import check, waivers
 from verifier.attest.refusal import MismatchError
 from verifier.errors import ParseError, VerifierError
+from verifier.model import Strength
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +51,28 @@ def recheck_parts(proof: dict[str, Any], view: Callable[[str, str], memoryview])
         return counts["free"]
 
     return _run(free)
+
+
+def vouch(proof: dict[str, Any]) -> None:
+    """Return for a proof whose rules are those here, each with its own strength.
+
+    Raises:
+        check.Broken: it names a rule that there is not, or another strength of it.
+        ValueError: it was made under other rules.
+    """
+    from verifier import ruleset  # noqa: PLC0415 - start-up time
+
+    if proof["rules_digest"] != ruleset.digest():
+        raise ValueError("it was made under other rules; check it with the version that made it")
+    known = {rule.id: rule.strength.value for rule in ruleset.load().rules.values()}
+    known[waivers.RULE] = Strength.WAIVED.value
+    waiting = list(proof["files"])
+    while waiting:
+        for patch in waiting.pop()["patches"]:
+            if known.get(patch["rule"]) != patch["strength"]:
+                raise check.Broken(f"No rule {patch['rule']} has the strength {patch['strength']}.")
+            if "payload" in patch:
+                waiting.append(patch["payload"])
 
 
 def judge(

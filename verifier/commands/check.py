@@ -21,8 +21,11 @@ def command(
     shipped: Annotated[Path, typer.Argument(help="The shipped file or directory.")],
     rebuilt: Annotated[Path, typer.Argument(help="The rebuilt file or directory.")],
 ) -> None:
-    """Re-check a saved proof with a small program that shares no code with what made it."""
-    from verifier import check
-    from verifier.attest.reproof import judge
+    """Re-check a saved proof with a small program that shares no code with what made it.
 
-    raise typer.Exit(check.main([str(proof), str(shipped), str(rebuilt)], judge))
+    Proofs made under other rules than those here are not judged (exit 3).
+    """
+    from verifier import check
+    from verifier.attest.reproof import judge, vouch
+
+    raise typer.Exit(check.main([str(proof), str(shipped), str(rebuilt)], judge, vouch))

@@ -5,7 +5,9 @@ A file that is swapped between the check of the source and its copying would els
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,8 @@ _NAMED = 5
 def copy_tree(source: Source, into: Path) -> None:
     """Copy the tree into an empty directory, times included: make decides by them.
 
+    Extended attributes stay behind: no audit saw them, and no recording shows who reads them.
+
     Raises:
         SourceError: what was copied is not what was checked.
     """
@@ -38,6 +42,7 @@ def copy_tree(source: Source, into: Path) -> None:
             dirs_exist_ok=True,
             ignore=lambda where, names: skipped.intersection(names) if where == top else (),
         )
+        _strip(into)
     except (OSError, shutil.Error) as error:
         raise SourceError(f"The source {source.path} cannot be copied: {error}.") from error
     found = scan(into).entries
@@ -48,6 +53,28 @@ def copy_tree(source: Source, into: Path) -> None:
             f"The source {source.path} changed between its check and the build, in {listed}; "
             "nothing was built."
         )
+
+
+def _strip(top: Path) -> None:
+    """Remove all extended attributes that can be removed; OSError for one that stays.
+
+    Those of the system's own security modules (`security.selinux` and the like) stay.
+    """
+    listing = getattr(os, "listxattr", None)
+    if listing is None:
+        return  # no such thing here, nor rebuilding
+    for where, folders, files in os.walk(top):
+        for name in (".", *folders, *files):
+            path = os.path.join(where, name)  # noqa: PTH118 - os.walk gives text
+            try:
+                names = listing(path, follow_symlinks=False)
+            except OSError as error:
+                if error.errno != errno.ENOTSUP:
+                    raise
+                continue
+            for each in names:
+                if not each.startswith("security.") or each == "security.capability":
+                    os.removexattr(path, each, follow_symlinks=False)
 
 
 def check_copies(source: Source, copies: Mapping[str, Path]) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from verifier.rebuild.inputs.view import within
+
 if TYPE_CHECKING:
     from verifier.rebuild.inputs.processes import Process
     from verifier.rebuild.inputs.view import View
@@ -114,7 +116,8 @@ class Names:
         parent.pop(name, None)
         if node is None:
             unknown = Odd("renamed, though nothing that was recorded had made it", "", 0)
-            node = unknown if self.view.is_known(path) else Elsewhere(path)
+            lost = self.view.is_known(path) or within(path, "/proc")  # which file is not told
+            node = unknown if lost else Elsewhere(path)
         return node
 
     def _parent(self, path: str) -> tuple[dict[str, Node], str]:

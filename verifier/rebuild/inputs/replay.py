@@ -11,7 +11,7 @@ from verifier.errors import LimitError
 from verifier.rebuild.inputs import calls
 from verifier.rebuild.inputs.executables import interpreter
 from verifier.rebuild.inputs.flow import SHELLS, Flow
-from verifier.rebuild.inputs.names import Link, Made, Names, Odd
+from verifier.rebuild.inputs.names import Elsewhere, Link, Made, Names, Odd
 from verifier.rebuild.inputs.processes import Place, Process, command
 from verifier.rebuild.inputs.view import within
 
@@ -27,6 +27,8 @@ MARK = "verifier-step"  # the name ($0) of the shell that starts a step inside i
 _MARK_AT = 3
 _RANDOM = ("/dev/random", "/dev/urandom", "/dev/hwrng")
 _UNNAMED = Odd("run by a name in /proc that does not say which file it is", "", 0)
+_LINKED = Odd("linked by a name in /proc that does not say which file it is", "", 0)
+_DESCRIPTOR = re.compile(r"/proc/(?:self|thread-self|\d+)/(?:task/\d+/)?fd/\d+")
 _NAMELESS = re.compile(r"/memfd:.*|.*/#\d+", re.DOTALL)  # memfd_create, O_TMPFILE
 _SCRIPTS = 4  # interpreters that are scripts themselves
 
@@ -99,6 +101,7 @@ class _Step:
         self.processes: dict[int, Process] = {}
         self.outside: set[int] = set()
         self.started = False
+        self.handles: set[str] = set()  # what was opened for its name alone, to be used later
 
     def play(self, log: Iterable[Line]) -> None:
         for line in log:
@@ -167,12 +170,14 @@ class _Step:
     def _open(self, process: Process, call: Call) -> None:
         flags = set(call.flags.split("|"))
         if "O_PATH" in flags:
+            if call.opened and len(self.handles) < limits.MEMBERS:
+                self.handles.add(call.opened)
             return
         path = call.opened
         if path is None:
             self._problem(f"A file that {process.text} opened was gone before it could be named.")
             path = self.names.resolve(_join(call.at or process.place.path, call.path))
-        if not path.startswith("/") or (call.deleted and _NAMELESS.fullmatch(path)):
+        if not path.startswith("/") or (call.deleted and self._nameless(path)):
             return  # a pipe or socket, or a file without a name that the build filled itself
         if call.name == "creat":
             flags |= {"O_WRONLY", "O_TRUNC"}
@@ -180,6 +185,10 @@ class _Step:
             self._write(process, call, path, flags)
         elif "O_DIRECTORY" not in flags:
             self._read(process, path)
+
+    def _nameless(self, path: str) -> bool:
+        """Whether a file never had a name: none that is known has it."""
+        return _NAMELESS.fullmatch(path) is not None and self.names.get(path) is None
 
     def _write(self, process: Process, call: Call, path: str, flags: set[str]) -> None:
         """A file that is open for writing is the build's own from then on."""
@@ -192,9 +201,16 @@ class _Step:
         if _device(path):
             return
         if not fresh:
-            self.replay.flow.read(process, node)  # what stays of it becomes part of the new file
+            self._kept(process, path)
         if not call.deleted:
             self.names.put(path, Made(process))
+
+    def _kept(self, process: Process, path: str) -> None:
+        """What stays of a file becomes part of the new one: read, where nobody vouches for it."""
+        node = self.names.get(path)
+        if node is None or isinstance(node, Odd | Elsewhere):
+            self.replay.read(path, process)
+        self.replay.flow.read(process, node)
 
     def _read(self, process: Process, path: str) -> None:
         self.replay.read(path, process)
@@ -244,16 +260,31 @@ class _Step:
             case "rename" | "renameat" | "renameat2":
                 self.names.move(path, to)
             case "link" | "linkat":
-                follow = "AT_SYMLINK_FOLLOW" in call.flags
-                old = self.names.resolve(path) if follow else path
-                anonymous = within(old, "/proc") or (not call.path and "AT_EMPTY" in call.flags)
-                self.names.alias(old, to, Made(process) if anonymous else None)
+                self._link(process, call, path, to)
             case "symlink" | "symlinkat":
                 self.names.put(to, Link(call.path))
             case "mkdir" | "mkdirat":
                 self.names.put(path, {})
             case _:  # mknod; truncate
-                self.names.put(self.names.resolve(path), Made(process))
+                path = self.names.resolve(path)
+                if call.name == "truncate":
+                    self._kept(process, path)
+                self.names.put(path, Made(process))
+
+    def _link(self, process: Process, call: Call, old: str, new: str) -> None:
+        """A second name. Of a descriptor's file it is the first; or of what was opened so far."""
+        if "AT_SYMLINK_FOLLOW" in call.flags:
+            old = self.names.resolve(old)
+        node: Node | None = None
+        if _DESCRIPTOR.fullmatch(old):
+            for each in sorted(self.handles):
+                self.replay.read(each, process)
+            node = Made(process)
+        elif within(old, "/proc"):
+            node = _LINKED
+        elif not call.path and self._nameless(old):
+            node = Made(process)
+        self.names.alias(old, new, node)
 
     def _at(self, directory: str, path: str) -> str:
         return self.names.resolve(_join(directory, path), last=False)

@@ -162,7 +162,7 @@ def _starts(
     starts = np.union1d(program.starts, _real(called, instructions))
     ends = {start + size for start, size in program.sizes.items() if size}
     starts = np.union1d(starts, _behind(ends, starts, instructions, flows))
-    fresh = np.concatenate([[True], np.isin(flows[:-1], (Flow.ENDS, Flow.JUMPS_FAR, Flow.PADS))])
+    fresh = _fresh(flows)
     stubs = instructions[fresh & (flows == Flow.JUMPS_FAR)]
     jumps = rows[rows[:, 2] == Kind.BRANCH]
     reached = np.unique(jumps[_outer(jumps, starts, pieces), 3])
@@ -172,6 +172,17 @@ def _starts(
         if piece.whole:
             starts = starts[(starts <= piece.address) | (starts >= piece.end)]
     return starts
+
+
+def _fresh(flows: Ints) -> NDArray[np.bool_]:
+    """Whether nothing runs on into each instruction: one that lets nothing do so stands before it.
+
+    Padding runs on: what stands before that decides. A call returns, for all that is known.
+    """
+    places = np.where(flows != Flow.PADS, np.arange(len(flows)), -1)
+    last = np.concatenate([[-1], np.maximum.accumulate(places)[:-1]])
+    found: NDArray[np.bool_] = (last < 0) | np.isin(flows[last], (Flow.ENDS, Flow.JUMPS_FAR))
+    return found
 
 
 def _real(wanted: Ints, instructions: Ints) -> Ints:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -114,6 +114,7 @@ def judge(
     inner = _Inner(one), _Inner(other)
     order = np.argsort(one.slots.target, kind="stable")
     used = one.slots.target[order], one.slots.kind[order]
+    faults += _torn(one, extents)
     for extent in extents:
         piece, twin = one.piece_at(extent.a), other.piece_at(extent.b)
         assert piece is not None
@@ -129,7 +130,12 @@ def judge(
             _linked(one, extent.a, extent, piece) and _linked(other, extent.b, extent, twin)
         ):
             faults.append(f"{piece.name} is cut where no reference begins.")
-        elif where := [at for image, at in zip(inner, extent[:2], strict=True) if image.holds(at)]:
+        elif where := [
+            at
+            for image, start in zip(inner, extent[:2], strict=True)
+            for at in (start, start + extent.length)
+            if image.holds(at)
+        ]:
             faults.append(f"An object of {piece.name} is cut at {where[0]:#x}.")
         elif _alone(used, extent, piece):
             faults.append(f"Memory at {extent.a:#x} moved that one instruction alone uses.")
@@ -150,6 +156,23 @@ def judge(
         for name, count in loose.items()
     ]
     return faults, assumptions
+
+
+def _torn(image: Assembled, extents: Sequence[Extent]) -> list[str]:
+    """Functions that did not move as one: unwind tables and symbols tell one range of each."""
+    functions = [(start, size) for start, size in image.program.sizes.items() if size > 1]
+    if not functions or not extents:
+        return []
+    rows = np.array(extents, dtype=np.int64)
+    starts, sizes = np.array(functions, dtype=np.int64).T
+    moved = rows[:, 1] - rows[:, 0]
+    parts = np.cumsum(np.concatenate([[False], moved[1:] != moved[:-1]]))
+    first, last = (
+        np.maximum(np.searchsorted(rows[:, 0], places, side="right") - 1, 0)
+        for places in (starts, starts + sizes - 1)
+    )
+    torn = starts[parts[first] != parts[last]].tolist()
+    return [f"{image.program.label(at)} did not move as one function." for at in torn]
 
 
 def _code(one: Assembled, other: Assembled, extent: Extent, starts: list[set[int]]) -> list[str]:
@@ -212,11 +235,12 @@ class _Inner:
     def __init__(self, image: Assembled) -> None:
         self._objects = sorted(image.program.objects.items())
         self._starts = [start for start, _size in self._objects]
+        self._ends = list(accumulate((sum(each) for each in self._objects), max))
 
     def holds(self, address: int) -> bool:
         """Whether an object begins before an address and ends after it."""
         index = bisect_left(self._starts, address) - 1
-        return index >= 0 and address < sum(self._objects[index])
+        return index >= 0 and address < self._ends[index]
 
 
 class _Objects:

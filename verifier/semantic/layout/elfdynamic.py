@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from verifier.semantic.layout.program import Program
 
 _HASH, _GNU_HASH, _VERSYM, _RELR = 5, 0x6FFFFFF6, 0x6FFFFFFF, 19
-_TEXTS = {1, 14, 15, 29, 0x7FFFFFFD, 0x7FFFFFFF}
-_CODE = {12, 13, 0x6FFFFEF6, 0x6FFFFEF7}  # DT_INIT, DT_FINI, DT_TLSDESC_PLT, DT_TLSDESC_GOT
+# DT_NEEDED, SONAME, RPATH, RUNPATH, CONFIG, DEPAUDIT, AUDIT, AUXILIARY, FILTER
+_TEXTS = {1, 14, 15, 29, 0x6FFFFEFA, 0x6FFFFEFB, 0x6FFFFEFC, 0x7FFFFFFD, 0x7FFFFFFF}
+_CODE = {12, 13, 0x70000000}  # DT_INIT, DT_FINI, DT_X86_64_PLT
+_ADDRESSES = range(0x6FFFFE00, 0x6FFFFF00)  # DT_ADDRRNGLO to DT_ADDRRNGHI
 _TABLES = {4: _HASH, 5: SHT_STRTAB, 6: SHT_DYNSYM, 7: SHT_RELA, 23: SHT_RELA, 36: _RELR,
            0x6FFFFEF5: _GNU_HASH, 0x6FFFFFF0: _VERSYM, 0x6FFFFFFC: SHT_VERDEF,
            0x6FFFFFFE: SHT_VERNEED, 25: 14, 26: 15, 32: 16}  # fmt: skip
@@ -71,10 +73,10 @@ def dynamic(data: Buffer, image: Image, section: Section, program: Program) -> N
 def _meaning(image: Image, texts: bytes, homes: dict[int, int], tag: int, value: int) -> object:
     if tag in _TEXTS:
         return text_at(texts, value)
-    if tag in _CODE or tag == _PLTGOT:
-        return Address(value)
     if tag in _TABLES:
         return _at(image, value, _TABLES[tag]).label
+    if tag in _CODE or tag == _PLTGOT or tag in _ADDRESSES:
+        return Address(value)
     if tag in _SIZES and _SIZES[tag] in homes:
         home = _at(image, homes[_SIZES[tag]], _TABLES[_SIZES[tag]])
         if home.size != value:
@@ -123,7 +125,10 @@ def named(data: Buffer, image: Image) -> dict[int, str]:
         if section.type in (SHT_VERNEED, SHT_VERDEF):
             raw = bytes(data[section.offset : section.offset + section.length])
             read = _needed if section.type == SHT_VERNEED else _defined
-            names.update(read(raw, strings(data, image, section.link)))
+            more = read(raw, strings(data, image, section.link))
+            if more.keys() & names.keys() - {0, 1}:
+                raise ParseError("Two versions have one number", section.offset)
+            names.update(more)
     return names
 
 
@@ -154,6 +159,8 @@ def _needed(raw: bytes, texts: bytes) -> dict[int, str]:
                 raise ParseError("A needed version has the hash of another name")
             hidden = " hidden" if other > _VERSIONED else ""
             label = f"{text_at(texts, name)!r} of {text_at(texts, file)!r} ({flags}){hidden}"
+            if other & _VERSIONED in found:
+                raise ParseError("Two needed versions have one number")
             found[other & _VERSIONED] = label
             place = _next(place, step, left)
         if not following:
@@ -195,6 +202,8 @@ def _defined(raw: bytes, texts: bytes) -> dict[int, str]:
             place = _next(place, step, left)
         if not names or value != _sysv(first_name):
             raise ParseError("A defined version has the hash of another name")
+        if index in found:
+            raise ParseError("Two defined versions have one number")
         found[index] = f"defined {' '.join(names)} ({flags})"
         if not following:
             _nothing(raw, place + 8, "defined")
@@ -204,7 +213,10 @@ def _defined(raw: bytes, texts: bytes) -> dict[int, str]:
 
 
 def hashes(data: Buffer, image: Image) -> None:
-    """Each exported name is found by its hash; ParseError where a table would not find one."""
+    """Each exported name is found by its hash; ParseError where a table would not find one.
+
+    Symbols before the first that the GNU table hashes are undefined, or local.
+    """
     for section in image.sections:
         if section.type == _GNU_HASH and section.flags & 2:
             _gnu_hash(data, image, section)
@@ -213,14 +225,14 @@ def hashes(data: Buffer, image: Image) -> None:
 
 
 def _names(data: Buffer, image: Image, link: int) -> list[tuple[bytes, bool]]:
-    """(name, defined) of each symbol of a table."""
+    """(name, whether others can find it: defined, and not local) of each symbol of a table."""
     if link >= len(image.sections) or image.sections[link].type != SHT_DYNSYM:
         raise ParseError("A hash table speaks of no table of symbols")
     table = image.sections[link]
     texts = strings(data, image, table.link)
     raw = bytes(data[table.offset : table.offset + table.size])
     rows = struct.iter_unpack("<IBBHQQ", raw[: len(raw) // 24 * 24])
-    return [(text_at(texts, row[0]), row[3] != 0) for row in rows]
+    return [(text_at(texts, row[0]), row[3] != 0 and row[1] >> 4 != 0) for row in rows]
 
 
 def _gnu_hash(data: Buffer, image: Image, section: Section) -> None:
@@ -235,6 +247,8 @@ def _gnu_hash(data: Buffer, image: Image, section: Section) -> None:
         raise ParseError("The GNU hash table has another size", section.offset)
     if len(raw) == chain and count:
         first = len(names)
+    if any(found for _name, found in names[:first]):
+        raise ParseError("The GNU hash table leaves out a symbol", section.offset)
     filters = struct.unpack_from(f"<{words}Q", raw, 16)
     heads = struct.unpack_from(f"<{buckets}I", raw, 16 + 8 * words)
     links = struct.unpack_from(f"<{(len(raw) - chain) // 4}I", raw, chain)

@@ -60,6 +60,8 @@ def headers(data: Buffer, image: Image, program: Program) -> None:
     loads = sorted(image.loads(), key=lambda item: item.vaddr)
     for segment in image.segments:
         elfsegments.segment(image, segment, program)
+    if loads != list(image.loads()):
+        program.doubts.append("Segments are not loaded in the order of their addresses.")
     for one, other in itertools.pairwise(loads):
         if one.vaddr + one.memsz > other.vaddr:
             program.doubts.append(f"Segments {one.number} and {other.number} overlap in memory.")

@@ -12,16 +12,19 @@ if TYPE_CHECKING:
     from verifier.formats.elf.image import Image
     from verifier.semantic.layout.program import Program
 
-_PT_TLS, _PT_PHDR = 7, 6
+_PT_TLS, _PT_PHDR, _PT_RELRO = 7, 6, 0x6474E552
 _GAP_MOST = 1 << 20
 _PAGE = 4096
+_PAGES = {"x86-64": (_PAGE,), "aarch64": (_PAGE, 0x10000)}  # sizes that kernels are built with
 
 
 def segment(image: Image, one: Segment, program: Program) -> None:
     """The fact of one segment; doubts where it contradicts the sections."""
     held = _held(image, one)
-    if one.type == _PT_PHDR and one.offset != image.header.phoff:
+    if one.type == _PT_PHDR and not _headers(image, one):
         program.doubts.append("PT_PHDR does not say where the program headers are.")
+    if one.type == PT_LOAD and one.filesz and (one.vaddr - one.offset) % _PAGE:
+        program.doubts.append(f"No page can hold the start of segment {one.number}.")
     if one.paddr not in (one.vaddr, 0):
         program.doubts.append(f"Segment {one.number} has another physical address.")
     sizes: tuple[int, ...] = ()
@@ -36,7 +39,37 @@ def segment(image: Image, one: Segment, program: Program) -> None:
     if one.type == PT_LOAD and program.machine == "x86-64" and _pages(one):
         align = "pages"
     held = (*held, "physical" if one.paddr == one.vaddr else "")
+    if one.type == _PT_RELRO:
+        held = (*held, *(_shut(image, one, page) for page in _PAGES.get(program.machine, ())))
     program.facts.append(("segment", one.number, one.type, one.flags, align, held, sizes))
+
+
+def _headers(image: Image, one: Segment) -> bool:
+    """Whether PT_PHDR is where the headers are in the file, and where they are loaded.
+
+    The loader takes the distance between the two places for the image's base.
+    """
+    header = image.header
+    size = header.phnum * header.shape.sizes[1]
+    return (one.offset, one.filesz, one.memsz) == (header.phoff, size, size) and any(
+        load.offset <= one.offset
+        and one.offset + size <= load.offset + load.filesz
+        and load.vaddr - load.offset == one.vaddr - one.offset
+        for load in image.loads()
+    )
+
+
+def _shut(image: Image, one: Segment, page: int) -> tuple[str, ...]:
+    """The sections that the loader makes read-only: those in whole pages before the end."""
+    first, last = one.vaddr // page * page, (one.vaddr + one.memsz) // page * page
+    return tuple(
+        section.label
+        for section in image.sections
+        if section.flags & SHF_ALLOC
+        and section.size
+        and first <= section.addr
+        and section.addr + section.size <= last
+    )
 
 
 def _held(image: Image, one: Segment) -> tuple[object, ...]:

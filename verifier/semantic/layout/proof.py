@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from verifier.errors import LimitError
-from verifier.semantic.layout import cuts, pages, suspects
+from verifier.semantic.layout import alignment, cuts, pages, suspects
 from verifier.semantic.layout.extent import FARTHEST
 from verifier.semantic.layout.mapping import NOWHERE, Mapping
 from verifier.semantic.layout.program import Address, Kind
@@ -88,6 +88,7 @@ class _Judge:
         found, assumed = cuts.judge(self.one, self.other, self.extents)
         self.faults += found
         self.assumptions += assumed
+        self.assumptions += alignment.lost(self.one, self.map)
         found, assumed = suspects.find(self.one, self.map)
         self.faults += found
         self.assumptions += assumed

@@ -3,7 +3,10 @@
 A self-relative word (`.long f - .`), a word relative to a table or to the image, left as it is
 while what it points at moved, would make the shipped program another one. Such words are found
 by reading each aligned word outside of slots all three ways and asking whether it hits the start
-of code that moved by another distance than the word itself.
+of code that moved by another distance than the word itself. Behind an address that functions with
+computed jumps take, any instruction is hit as well as a start: a jump table may reach further
+than its slots. Numbers of which all lead to where data begins are a table of texts (LLVM,
+RelLookupTableConverter).
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from verifier.semantic.layout.extent import FARTHEST
 from verifier.semantic.layout.mapping import NOWHERE
 from verifier.semantic.layout.program import Kind
 
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
 
 _SHOWN = 16
 _TABLE = 16  # bytes between two entries of a table
+_HOPS = 3  # direct jumps between the parts of one function
+
+Bools = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
 def find(image: Assembled, mapping: Mapping) -> tuple[list[str], list[str]]:
@@ -31,9 +38,10 @@ def find(image: Assembled, mapping: Mapping) -> tuple[list[str], list[str]]:
     faults: list[str] = []
     found: list[str] = []
     bases = np.unique(image.slots.target[image.slots.kind == Kind.TAKEN])
+    jumping = _jumping(image)
     for piece in image.program.pieces:
         if piece.content and not piece.code and piece.data is not None and piece.size >= 4:
-            for what, places, targets in _piece(image, mapping, piece, bases):
+            for what, places, targets in _piece(image, mapping, piece, bases, jumping):
                 near = np.diff(places) <= _TABLE
                 rows = np.concatenate([near, [False]]) | np.concatenate([[False], near])
                 faults += _sentences(image, what, places[rows], targets[rows])
@@ -52,7 +60,7 @@ def _sentences(image: Assembled, what: str, places: Ints, targets: Ints) -> list
 
 
 def _piece(
-    image: Assembled, mapping: Mapping, piece: Piece, bases: Ints
+    image: Assembled, mapping: Mapping, piece: Piece, bases: Ints, jumping: Ints
 ) -> Iterator[tuple[str, Ints, Ints]]:
     """For each way of reading: its name, the words that it makes suspect, what they hit."""
     first = -piece.address % 4
@@ -73,16 +81,71 @@ def _piece(
         readings.append(("from the image's start", np.zeros_like(places), np.zeros_like(places)))
     for what, base, there in readings:
         target = base + words
-        hits = _begins(image, target) & (there != NOWHERE)
+        hits = _among(image.starts, target)
+        if base is owner:
+            hits |= _among(jumping, base) & _among(image.instructions, target)
+            hits |= _texts(image, base, places, target)
+        hits &= there != NOWHERE
         expected = mapping.all(target)
         wrong = hits & (expected != NOWHERE) & (expected - there != words)
         if np.any(wrong):
             yield what, places[wrong], target[wrong]
 
 
-def _begins(image: Assembled, addresses: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    if not len(image.starts):
+def _among(known: Ints, addresses: Ints) -> Bools:
+    """Which addresses are among the known ones, which are in order."""
+    if not len(known):
         return np.zeros(len(addresses), dtype=np.bool_)
-    index = np.minimum(np.searchsorted(image.starts, addresses), len(image.starts) - 1)
-    begins: np.ndarray[tuple[int], np.dtype[np.bool_]] = image.starts[index] == addresses
-    return begins
+    index = np.minimum(np.searchsorted(known, addresses), len(known) - 1)
+    found: Bools = known[index] == addresses
+    return found
+
+
+def _jumping(image: Assembled) -> Ints:
+    """Addresses that are taken by functions, or parts of them, that jump through a register."""
+    slots = image.slots
+    jumps = np.array(image.indirect, dtype=np.int64)
+    last = [np.int64(FARTHEST)]
+    following = np.append(slots.at, last)[np.searchsorted(slots.at, jumps)]
+    after = np.searchsorted(image.instructions, jumps, side="right")
+    computed = jumps[following >= np.append(image.instructions, last)[after]]  # not by a slot
+    parts = np.unique(_parts(image, computed))
+    branches = slots.kind == Kind.BRANCH
+    sources, targets = (_parts(image, each[branches]) for each in (slots.at, slots.target))
+    for _ in range(_HOPS):
+        linked = np.isin(sources, parts) | np.isin(targets, parts)
+        parts = np.unique(np.concatenate([parts, sources[linked], targets[linked]]))
+    taken = slots.kind == Kind.TAKEN
+    return np.unique(slots.target[taken][np.isin(_parts(image, slots.at[taken]), parts)])
+
+
+def _parts(image: Assembled, addresses: Ints) -> Ints:
+    """The numbers of the code atoms that hold addresses."""
+    return np.searchsorted(image.starts, addresses, side="right")
+
+
+def _texts(image: Assembled, base: Ints, places: Ints, target: Ints) -> Bools:
+    """Which words are one of a table of distances to texts or objects: all that it holds are."""
+    objects = image.program.objects.items()
+    edges = [edge for start, size in objects for edge in (start, start + size)]
+    known = np.unique(np.concatenate([image.slots.target, np.array(edges, dtype=np.int64)]))
+    group = np.searchsorted(known, places, side="right")
+    mine = np.flatnonzero((group > 0) & (known[np.maximum(group - 1, 0)] == base))
+    good = np.zeros(len(places), dtype=np.bool_)
+    good[mine] = _begins(image, target[mine])
+    counts = np.bincount(group, minlength=len(known) + 1)
+    whole = (np.bincount(group[good], minlength=len(known) + 1) == counts) & (counts > 1)
+    found: Bools = good & whole[group]
+    return found
+
+
+def _begins(image: Assembled, addresses: Ints) -> Bools:
+    """Whether something that is not zero follows a zero, or the start of a section, there."""
+    found = np.zeros(len(addresses), dtype=np.bool_)
+    for piece in image.program.pieces:
+        if piece.content and not piece.code and piece.data is not None:
+            raw = np.frombuffer(b"\0" + image.masked[piece.name], dtype=np.uint8)
+            inside = np.flatnonzero((addresses >= piece.address) & (addresses < piece.end))
+            at = addresses[inside] - piece.address
+            found[inside] = (raw[at] == 0) & (raw[at + 1] != 0)
+    return found
