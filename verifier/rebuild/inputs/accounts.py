@@ -40,7 +40,9 @@ def account(
     recorder: Recorder, sandbox: Sandbox, judge: Judge, method: str, products: Sequence[str] = ()
 ) -> Account:
     """Sum up a build whose steps have all ended; `products` are ends of names of files it made."""
-    judge.packages.look_up(use.path for use in recorder.replay.uses.values() if use.node is None)
+    strangers = [use.path for use in recorder.replay.uses.values() if use.node is None]
+    judge.packages.look_up(strangers)
+    judge = judge.recompiled(strangers)
     decided = [(use, each) for use in _uses(recorder) if (each := _decide(use, recorder, judge))]
     problems = [*recorder.problems, *recorder.replay.problems]
     altered = recorder.altered(sandbox.room.tree, sandbox.tree)
