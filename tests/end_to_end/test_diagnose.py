@@ -346,7 +346,8 @@ def test_another_compiler_in_the_shipped_file_is_told_and_explains_nothing_away(
     cache = source.Cache.open(place / "cache")
     for text, revision in (("evil", "99"), ("good", "77")):
         level = "-O2" if text == "evil" else "-O0"
-        variables = f"LEVEL = '{level} -DTEXT=\"{text}-text-of-the-source\"', REVISION = '{revision}'"
+        level += f' -DTEXT="{text}-text-of-the-source"'
+        variables = f"LEVEL = '{level}', REVISION = '{revision}'"
         loaded = _audit(work, project, f"environment = {{ {variables} }}")
         got = source.obtain(loaded, cache)
         rebuild.rebuild(loaded, got, cache, work / text)
