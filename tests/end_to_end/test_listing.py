@@ -79,7 +79,9 @@ def test_disorderfs_is_used_where_this_machine_lets_it_be_mounted(place: Path) -
     at.mkdir()
     done = subprocess.run(["disorderfs", "--quiet", place, at], check=False, capture_output=True)
     if done.returncode == 0:
-        subprocess.run([*(["umount"] if os.geteuid() == 0 else ["fusermount3", "-u"]), at], check=True)
+        subprocess.run(
+            [*(["umount"] if os.geteuid() == 0 else ["fusermount3", "-u"]), at], check=True
+        )
     assert listing.way() == (listing.TMPFS if done.returncode else listing.DISORDERFS)
 
 
