@@ -107,7 +107,8 @@ def parse(blob: bytes) -> Certificate:
 
 
 def _names(data: bytes) -> tuple[str, ...]:
-    reader, found = _Reader(data), []
+    reader = _Reader(data)
+    found: list[str] = []
     while reader.at < len(data):
         if len(found) == _NAMES:
             raise SignatureError(f"An SSH certificate names more than {_NAMES} principals.")

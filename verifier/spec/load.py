@@ -131,7 +131,15 @@ def _git_source(table: Table) -> model.Source:
 
 
 def _debian_source(table: Table) -> model.Source:
-    source = model.DebianSource(table.get("package", str), table.get("version", str))
+    location = _location(table) if table.has("path") or table.has("url") else ""
+    if table.has("url") and not re.match("https?://", location):
+        raise table.error("url", f"is {location!r}, which does not start with https://")
+    if location and not location.endswith(".dsc"):
+        raise table.error("path", "or url must name a .dsc")
+    source = model.DebianSource(
+        *(table.get("package", str), table.get("version", str)),
+        *((location, table.sha256("sha256")) if location else ()),
+    )
     try:
         Locator(package=source.package, version=source.version)
     except ValueError as error:
