@@ -131,15 +131,15 @@ def _git_source(table: Table) -> model.Source:
 
 
 def _debian_source(table: Table) -> model.Source:
-    location = _location(table) if table.has("path") or table.has("url") else ""
-    if table.has("url") and not re.match("https?://", location):
-        raise table.error("url", f"is {location!r}, which does not start with https://")
-    if location and not location.endswith(".dsc"):
-        raise table.error("path", "or url must name a .dsc")
-    source = model.DebianSource(
-        *(table.get("package", str), table.get("version", str)),
-        *((location, table.sha256("sha256")) if location else ()),
-    )
+    source = model.DebianSource(table.get("package", str), table.get("version", str))
+    if table.has("path") or table.has("url"):
+        location = _location(table)
+        if table.has("url") and not re.match("https?://", location):
+            raise table.error("url", f"is {location!r}, which does not start with https://")
+        if not location.endswith(".dsc"):
+            raise table.error("path", "or url must name a .dsc")
+        pinned = table.sha256("sha256")
+        source = dataclasses.replace(source, location=location, sha256=pinned)
     try:
         Locator(package=source.package, version=source.version)
     except ValueError as error:

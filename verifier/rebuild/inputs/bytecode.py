@@ -113,6 +113,13 @@ class Compiled(NamedTuple):
     level: str
 
 
+def needed(each: Compiled) -> tuple[str, ...]:
+    """What must be as its package lists it: source, interpreter, and what that starts with."""
+    library = f"/usr/lib/{each.interpreter.rpartition('/')[2]}/encodings"
+    start = (f"{library}/{name}.py" for name in ("__init__", "aliases", "utf_8"))
+    return (each.source, each.interpreter, *start)
+
+
 def module(path: str) -> Compiled | None:
     """What a path names, if it is a compiled module of Python beside its source."""
     found = _FORM.fullmatch(path)
@@ -136,7 +143,17 @@ def remade(asked: Iterable[Compiled], run: Callable[[Sequence[str]], str]) -> fr
         for start in range(0, len(several), _BATCH):
             batch = several[start : start + _BATCH]
             words = [word for each in batch for word in (each.source, each.path, each.level)]
-            options = ("-I", "-S", "-B", "-W", "ignore", "-X", "pycache_prefix=/dev/null/none")
+            options = (
+                "-I",
+                "-S",
+                "-B",
+                "-W",
+                "ignore",
+                "-X",
+                "utf8",
+                "-X",
+                "pycache_prefix=/dev/null/none",
+            )
             said = run((interpreter, *options, "-c", SCRIPT, *words))
             for number in re.findall(rf"^{MARK} (\d{{1,4}})$", said, re.MULTILINE):
                 held.update(each.path for each in batch[int(number) : int(number) + 1])

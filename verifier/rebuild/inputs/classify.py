@@ -70,10 +70,10 @@ class Judge(NamedTuple):
         asked = [each for path in paths if (each := bytecode.module(path)) is not None]
         if self.covered or self.run is None or not asked:
             return self
-        makers = {each.interpreter for each in asked}
-        self.packages.look_up({*makers, *(each.source for each in asked)})
-        listed = {path: self._listed(path) for path in makers}
-        asked = [each for each in asked if listed[each.interpreter] and self._listed(each.source)]
+        wanted = {path for each in asked for path in bytecode.needed(each)}
+        self.packages.look_up(wanted)
+        listed = {path for path in wanted if self._listed(path)}
+        asked = [each for each in asked if listed.issuperset(bytecode.needed(each))]
         return self._replace(compiled=bytecode.remade(asked, self.run))
 
     def _listed(self, path: str) -> bool:

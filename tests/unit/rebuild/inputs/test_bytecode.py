@@ -37,6 +37,7 @@ class Thing:
 '''
 MINOR = sys.version_info.minor
 FOLDER = "usr/lib/python3/dist-packages"
+START = [f"usr/lib/python3.{MINOR}/encodings/{n}.py" for n in ("__init__", "aliases", "utf_8")]
 INTERPRETER = f"/usr/bin/python3.{MINOR}"
 MODULE = f"/{FOLDER}/__pycache__/thing.cpython-3{MINOR}.pyc"
 
@@ -115,6 +116,9 @@ def judged(root: Path, listed: Sequence[str], *, covered: bool = False) -> tuple
     (root / "usr/bin").mkdir()
     info.mkdir(parents=True)
     (root / INTERPRETER[1:]).write_text("python")
+    for name in START:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("start")
     (root / FOLDER / "thing.py").write_text(TEXT)
     code = compile(TEXT, f"/{FOLDER}/thing.py", "exec", dont_inherit=True, optimize=0)
     (root / MODULE[1:]).write_bytes(bytes(16) + marshal.dumps(code))
@@ -141,8 +145,9 @@ def judged(root: Path, listed: Sequence[str], *, covered: bool = False) -> tuple
 
 
 def test_a_module_is_of_the_package_that_lists_its_source(tmp_path: Path) -> None:
-    listed = [f"{FOLDER}/thing.py", INTERPRETER[1:]]
+    listed = [f"{FOLDER}/thing.py", INTERPRETER[1:], *START]
     assert judged(tmp_path / "all", listed) == ("package", "thing 3")
     assert judged(tmp_path / "no-source", listed[1:]) == ("unaccounted", "")
-    assert judged(tmp_path / "no-interpreter", listed[:1]) == ("unaccounted", "")
+    assert judged(tmp_path / "no-interpreter", [listed[0], *START]) == ("unaccounted", "")
+    assert judged(tmp_path / "no-start", listed[:-1]) == ("unaccounted", "")
     assert judged(tmp_path / "covered", [], covered=True) == ("root", "")
