@@ -295,10 +295,24 @@ def test_a_clean_root_leaves_nothing_unaccounted(place: Path) -> None:
     assert files(made)["/etc/ld.so.cache"]["reason"] == "as ldconfig makes it again"
 
 
-def rebuild_with_default_cache(place: Path, steps: list[str]) -> rebuild.Build:
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="mmdebstrap needs root here")
+def test_packages_of_headers_leave_the_loaders_cache_in_order(place: Path) -> None:
+    """Their links are in it, and nothing of theirs has it made again."""
+    (place / "source").mkdir()
+    (place / "source/main.c").write_text("#include <ffi.h>\nint main(void) { return 0; }\n")
+    made = rebuild_with_default_cache(place, ["cc -o out main.c"], packages='["libffi-dev"]')
+    assert (inputs(made).unaccounted, inputs(made).problems) == ((), ())
+    assert files(made)["/etc/ld.so.cache"]["reason"] == "as ldconfig makes it again"
+
+
+def rebuild_with_default_cache(
+    place: Path, steps: list[str], packages: str = "[]"
+) -> rebuild.Build:
     (place / "audit.toml").write_text(
         '[source]\nkind = "directory"\npath = "source"\n[build]\nrecipe = "command"\n'
-        f'steps = {json.dumps(steps)}\noutputs = ["out"]\n[sandbox]\nroot = "debian:bookworm"\n'
+        f'steps = {json.dumps(steps)}\noutputs = ["out"]\npackages = {packages}\n'
+        '[sandbox]\nroot = "debian:bookworm"\n'
     )
     spec = load(place / "audit.toml")
     got = source.obtain(spec, Cache.open(place / "cache"))

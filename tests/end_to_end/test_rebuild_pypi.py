@@ -92,6 +92,7 @@ def test_what_a_backend_asks_for_is_pinned_and_fetched_before_it_builds(place: P
     tree.mkdir()
     (tree / "own.py").write_text(BACKEND)
     (tree / "pyproject.toml").write_text(PROJECT)
+    (tree / "requirements.txt").write_text("named as the recipe's own list is\n")
     first = built(place, of_a_tree(tree, ""))
     assert [each.name for each in first.outputs] == ["dist/tiny-1-py3-none-any.whl"]
     names = [each.name for each in first.environment.packages if each.architecture == "wheel"]
