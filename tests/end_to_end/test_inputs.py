@@ -195,6 +195,32 @@ def test_names_move_and_what_is_known_of_them_moves_along(place: Path) -> None:
     assert inputs(made).unread == ()
 
 
+BLOBS = """
+gcc -o built main.c; cp text out; cp built again
+mkdir -p p q; cp blob p/tool; ln blob2 q/linked; mv blob3 q/moved; cat blob >p/written
+tar cf package p q; rm blob2; cp /bin/true p/of-the-root
+"""
+
+
+def test_a_program_of_the_source_that_is_packed_as_it_is_is_named(place: Path) -> None:
+    tree = place / "source"
+    tree.mkdir()
+    for number, name in enumerate(("blob", "blob2", "blob3")):
+        (tree / name).write_bytes(Path("/bin/true").read_bytes() + bytes([number + 1]))
+    (tree / "text").write_text("a text that is installed as it is\n")
+    (tree / "main.c").write_text("int main(void) { return 0; }\n")
+    made = build(place, [BLOBS])
+    top = "/build/source"
+    found = {each.path: each for each in inputs(made).events}
+    assert {path: each.reason.split(", ")[1].split(":")[0] for path, each in found.items()} == {
+        f"{top}/p/tool": "blob",
+        f"{top}/p/written": "blob",
+        f"{top}/q/linked": "blob2",
+        f"{top}/q/moved": "blob3",
+    }
+    assert found[f"{top}/p/tool"].chain[-1] == "cp blob p/tool"
+
+
 def test_a_download_is_an_event_that_names_the_address(place: Path) -> None:
     tree = place / "source"
     tree.mkdir()
