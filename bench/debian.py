@@ -10,6 +10,7 @@ network for fetching, and minutes a package; a build is stopped after ten.
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import re
 import subprocess
@@ -22,19 +23,31 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from bench import machine
 from bench.table import Section
 from verifier import source
-from verifier.errors import SourceError
+from verifier.errors import BuildError, SourceError
+from verifier.rebuild.dpkg import extract_member
+from verifier.rebuild.shipped import fetch_package
 from verifier.source import Cache
 from verifier.source.apt import Apt
-from verifier.spec import DebianArchive, DebianSource
+from verifier.spec import DebianArchive, DebianSource, Locator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 LIST = Path(__file__).with_suffix(".txt")
 TABLE = Path(__file__).parents[1] / "docs" / "rebuilds-debian.md"
 SECONDS = 600  # of one build step
 WHOLE = 1500  # of everything for one source: fetching, the root, the build, the comparison
-COLUMNS = ("source", "version", "verdict", "packages", "seconds", "unaccounted", "cause")
+CHANGELOG = "/usr/share/doc/{}/changelog.Debian.amd64.gz"  # the entry of a rebuild there, alone
+COLUMNS = (
+    "source",
+    "version",
+    "verdict",
+    "packages",
+    "programs",
+    "seconds",
+    "unaccounted",
+    "cause",
+)
 SPEC = """
 [source]
 kind = "debian"
@@ -44,7 +57,9 @@ version = "{version}"
 [build]
 recipe = "debian"
 binaries = "{binaries}"
-
+{entry}
+[sandbox]
+{clock}
 [sandbox.limits]
 seconds = {seconds}
 """
@@ -73,12 +88,20 @@ class Target(NamedTuple):
     name: str
     version: str
     binaries: str
+    clock: str = ""
 
 
 def targets(text: str) -> list[Target]:
     """The lines of the list, without comments."""
     lines = (line.partition("#")[0].split() for line in text.splitlines())
     return [Target(*line) for line in lines if line]
+
+
+class Shipped(NamedTuple):
+    """A binary package of the archive."""
+
+    package: str
+    version: str
 
 
 def run(names: Sequence[str] = (), *, again: bool = False) -> Section:
@@ -101,12 +124,16 @@ def rebuild(target: Target, cache: Cache) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="debian-") as work:
         folder = Path(work)
         try:
-            artifacts = _artifacts(target, cache)
+            shipped = _shipped_packages(target, cache)
         except SourceError as error:
             return {"verdict": "no source", "cause": str(error), "seconds": 0, "packages": ""}
         spec, saved = folder / f"{target.name}.toml", folder / "report.json"
-        head = SPEC.format(**target._asdict(), seconds=SECONDS)
-        spec.write_text(head + "".join(artifacts), "utf-8")
+        entry = _entry(target, shipped, folder)
+        clock = f'clock = "{target.clock}"' if target.clock else ""
+        head = SPEC.format(**target._asdict(), entry=entry, clock=clock, seconds=SECONDS)
+        spec.write_text(
+            head + "".join(ARTIFACT.format(**each._asdict()) for each in shipped), "utf-8"
+        )
         command = [
             sys.executable,
             "-m",
@@ -134,14 +161,21 @@ def rebuild(target: Target, cache: Cache) -> dict[str, Any]:
 def facts(report: dict[str, Any]) -> dict[str, Any]:
     """What the table says of a report."""
     debs = [member for member in report["members"] if member["path"].endswith(".deb")]
-    good = [member for member in debs if member["verdict"] in ("identical", "equivalent")]
+    programs = [member for member in report["members"] if member["format"] in ("elf", "pe")]
     inputs = report.get("inputs")
     return {
         "verdict": report["verdict"],
-        "packages": f"{len(good)} of {len(debs)}",
+        "packages": _settled(debs),
+        "programs": _settled(programs) if programs else "-",
         "unaccounted": "-" if inputs is None else len(inputs.get("unaccounted", ())),
         "cause": cause(report),
     }
+
+
+def _settled(members: Sequence[dict[str, Any]]) -> str:
+    """How many are identical or equivalent, of all."""
+    good = [member for member in members if member["verdict"] in ("identical", "equivalent")]
+    return f"{len(good)} of {len(members)}"
 
 
 def cause(report: dict[str, Any]) -> str:
@@ -185,7 +219,8 @@ def table(cache: Cache) -> Section:
         if kept.exists():
             row = json.loads(kept.read_text())
             cells = (row.get(name, "") for name in COLUMNS[2:])
-            section.add(target.name, target.version, *(_plain(cell) for cell in cells))
+            name = f"{target.name}, its clock set" if target.clock else target.name
+            section.add(name, target.version, *(_plain(cell) for cell in cells))
     return section
 
 
@@ -203,11 +238,12 @@ def _plain(cell: object) -> str:
 
 def _kept(cache: Cache, target: Target) -> Path:
     version = target.version.replace(":", "%3a")
-    return cache.under("bench", "debian") / f"{target.name}_{version}.json"
+    clock = f"@{target.clock}" if target.clock else ""
+    return cache.under("bench", "debian") / f"{target.name}_{version}{clock}.json"
 
 
-def _artifacts(target: Target, cache: Cache) -> Iterator[str]:
-    """An artifact for each binary package that the archive has of this source version."""
+def _shipped_packages(target: Target, cache: Cache) -> list[Shipped]:
+    """Each binary package that the archive has of this source version."""
     archive = DebianArchive()
     audited = source.debian.obtain(
         DebianSource(target.name, target.version), archive, cache, lambda _text: None
@@ -215,15 +251,33 @@ def _artifacts(target: Target, cache: Cache) -> Iterator[str]:
     dsc = next(each for each in audited.files if each.name.endswith(".dsc"))
     text = (audited.path / dsc.name).read_text()
     listed = re.findall(r"^ (\S+) deb \S+ \S+ arch=(\S+)", text, re.MULTILINE)
-    names = [
-        name for name, architecture in listed if target.binaries == "both" or architecture != "all"
-    ]
     apt = Apt(cache, archive, lambda _text: None)
-    return iter(
-        ARTIFACT.format(package=name, version=version)
-        for name in names
+    return [
+        Shipped(name, version)
+        for name, architecture in listed
+        if _wanted(target.binaries, architecture)
         for version in _shipped(apt, name, target)
-    )
+    ]
+
+
+def _wanted(binaries: str, architecture: str) -> bool:
+    return binaries == "both" or (architecture == "all") == (binaries == "all")
+
+
+def _entry(target: Target, shipped: Sequence[Shipped], folder: Path) -> str:
+    """The key for a rebuild that the archive made: its changelog entry is in the package."""
+    for name, version in shipped:
+        if version == target.version:
+            continue
+        locator = Locator(package=name, version=version)
+        deb = fetch_package(locator, DebianArchive(), Cache.open(), lambda _text: None)
+        try:
+            found = extract_member(deb, CHANGELOG.format(name), folder)
+        except BuildError:  # its documents are a link to another package's
+            continue
+        (folder / "entry").write_bytes(gzip.decompress(found.read_bytes()))
+        return 'binary_only_changes = "entry"\n'
+    return ""
 
 
 def _shipped(apt: Apt, name: str, target: Target) -> list[str]:

@@ -1,4 +1,7 @@
-"""A Debian package built with the versions that a .buildinfo lists, where the archive has them."""
+"""A Debian package built with the versions that a .buildinfo lists, where the archive has them.
+
+It is of a rebuild without a change of source, as every .buildinfo of a "+b7" is.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUILDINFO = """Format: 1.0
-Source: tree
+Source: tree ({version})
 Architecture: amd64
-Version: {version}
+Version: {version}+b7
+Binary-Only-Changes:
+ tree ({version}+b7) sid; urgency=low, binary-only=yes
+ .
+   * Rebuild for nothing
+ .
+  -- Build Daemon <buildd@example.org>  Mon, 19 Sep 2022 02:54:09 +0000
 Build-Path: /build/somewhere-else/tree-2.1.0
 Installed-Build-Depends:
  debhelper (= 13.11.3),
@@ -51,10 +60,19 @@ def test_exact_versions_and_each_missing_one_by_its_name(tmp_path: Path) -> None
         ("package debhelper", "13.11.3", here["debhelper"]),
         ("package no-such-package", "1.0", "nothing"),
     ]
-    assert made.notes[0] == "1 of the 3 packages of tree.buildinfo were used in its version."
-    assert made.notes[1] == (
+    assert made.notes[0].startswith(
+        "debian/changelog begins with the entry tree (2.1.0-1+b7) sid of tree.buildinfo (SHA-256 "
+    )
+    assert made.notes[1] == "1 of the 3 packages of tree.buildinfo were used in its version."
+    assert made.notes[2] == (
         f"debhelper 13.11.3 is not in the archive any more; {here['debhelper']} was used instead."
     )
+    assert "tree_2.1.0-1+b7_amd64.deb" in {each.name for each in made.outputs}
+    assert made.environment.variables["SOURCE_DATE_EPOCH"] == "1663556049"
+    assert made.inputs is not None
+    changed = [each.path for each in made.inputs.events if "altered" in each.reason]
+    assert changed == ["/build/somewhere-else/tree-2.1.0/debian/changelog"]
+    assert not made.inputs.unaccounted
     assert made.environment.variables["DEB_BUILD_OPTIONS"] == "parallel=2 noudeb nocheck"
     assert made.environment.variables["DEB_BUILD_PROFILES"] == "nocheck"
     assert made.sandbox["build_path"] == "/build/somewhere-else"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from verifier import limits
 from verifier.account import Maker
 from verifier.errors import ParseError
+from verifier.rebuild import binnmu
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,13 +27,17 @@ _VARIABLE = re.compile(r'^[ \t]*([A-Z][A-Z0-9_]*)="((?:[^"\\]|\\.)*)"$', re.MULT
 
 
 class BuildInfo(NamedTuple):
-    """What is used of it. `packages` are (name, version), sorted; `path` is empty if not told."""
+    """What is used of it. `packages` are (name, version), sorted; `path` is empty if not told.
+
+    `version` is the source's; `entry` is the changelog entry of a binary-only rebuild of it.
+    """
 
     source: str
     version: str
     path: str
     packages: tuple[tuple[str, str], ...]
     variables: tuple[tuple[str, str], ...]
+    entry: str = ""
 
 
 class Found(NamedTuple):
@@ -73,10 +78,12 @@ def read(path: Path) -> BuildInfo:
         raise ParseError(f"{path.name} lists something that is no package with a version.")
     return BuildInfo(
         source=source[0],
-        version=fields.get("version", "").strip(),
+        # "Source: bzip2 (1.0.8-5)" where the binaries have another version.
+        version=(source[1].strip("()") if len(source) > 1 else fields.get("version", "").strip()),
         path=fields.get("build-path", "").strip(),
         packages=tuple(packages),
         variables=tuple(_VARIABLE.findall(fields.get("environment", ""))),
+        entry=binnmu.unfolded(changes) if (changes := fields.get("binary-only-changes")) else "",
     )
 
 

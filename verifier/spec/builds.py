@@ -66,16 +66,22 @@ def _debian(table: Table, packages: Packages) -> model.BuildPlan:
     profiles = table.strings("profiles", ())
     if tests and "nocheck" in (*options, *profiles):
         raise table.error("tests", "is true, but options or profiles say nocheck")
-    buildinfo = table.optional("buildinfo", str)
     return model.DebianBuild(
         tests=tests,
-        buildinfo=Path(os.path.normpath(table.file.parent / buildinfo)) if buildinfo else None,
+        buildinfo=_beside(table, "buildinfo"),
+        binary_only_changes=_beside(table, "binary_only_changes"),
         binaries=table.choice("binaries", ("both", "any", "all"), "both"),
         options=options,
         profiles=profiles,
         environment=table.variables("environment"),
         packages=packages,
     )
+
+
+def _beside(table: Table, name: str) -> Path | None:
+    """A path that is relative to the specification."""
+    text = table.optional(name, str)
+    return Path(os.path.normpath(table.file.parent / text)) if text else None
 
 
 BUILDS: dict[str, Callable[[Table, Packages], model.BuildPlan]] = {

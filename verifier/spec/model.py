@@ -141,11 +141,14 @@ class DebianBuild:
     """dpkg-buildpackage on a Debian source package; `binaries` is any, all or both.
 
     `tests` None is what the distribution does; `buildinfo` names the versions of the root.
+    `binary_only_changes` is a file with the changelog entry of a binary-only rebuild (+b1), which a
+    .buildinfo brings by itself.
     """
 
     binaries: str = "both"
     tests: bool | None = None
     buildinfo: Path | None = None
+    binary_only_changes: Path | None = None
     options: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()

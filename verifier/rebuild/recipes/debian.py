@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from verifier import aside
 from verifier.errors import BuildError
-from verifier.rebuild import buildinfo
+from verifier.rebuild import binnmu, buildinfo
 from verifier.rebuild.buildinfo import BuildInfo
 from verifier.rebuild.recipes.base import Outcome, Recipe, epoch, set_clock
 from verifier.rebuild.sandbox import Step
@@ -36,6 +36,9 @@ class Debian(Recipe):
     """Build dependencies from the archive, then unpack and build offline."""
 
     build_path = "/build/reproducible-path"
+    _info: BuildInfo | None = None
+    _entry = ""  # of a binary-only rebuild
+    _notes: tuple[str, ...] = ()
 
     def root(self) -> Root | None:
         """The base root with the package's build dependencies."""
@@ -45,7 +48,8 @@ class Debian(Recipe):
         if profiles := self._profiles():
             wanted.append(f"--build-profiles={','.join(profiles)}")
         depends = ((*wanted, str(dsc)), f"the build dependencies of {self.job.source.description}")
-        self._info: BuildInfo | None = None
+        if (given := plan.binary_only_changes) is not None:
+            self._take(binnmu.read(given), given.name)
         if plan.buildinfo is None:
             return self.debian_root(depends)
         self._info = self._read(plan.buildinfo)
@@ -64,10 +68,20 @@ class Debian(Recipe):
                 f"{path.name} is of {info.source} {info.version}, but the source is "
                 f"{pinned.package} {pinned.version}."
             )
+        if info.entry:
+            self._take(info.entry, path.name)
         top, _, directory = info.path.rpartition("/")
         if directory == self._directory() and _BUILD_PATH.fullmatch(top):
             self.build_path = top
         return info
+
+    def _take(self, entry: str, file: str) -> None:
+        """Build with this changelog entry of a binary-only rebuild, if it is one."""
+        pinned = self.job.spec.source
+        assert isinstance(pinned, DebianSource)
+        self._entry = binnmu.checked(entry, pinned.package, pinned.version, file)
+        self._notes = (binnmu.note(entry, file),)
+        self.own = frozenset({binnmu.NAME})
 
     def _exact(self, info: BuildInfo) -> tuple[tuple[str, ...], str]:
         """A request for the listed versions; for any version of those that the archive lost."""
@@ -83,6 +97,9 @@ class Debian(Recipe):
         for file in self.job.source.files:
             shutil.copyfile(self.job.source.path / file.name, room.sources / file.name)
             (room.sources / file.name).chmod(0o644)
+        if self._entry:
+            (room.sources / binnmu.NAME).write_text(self._entry, "utf-8")
+            (room.sources / binnmu.NAME).chmod(0o644)
 
     def build(self, sandbox: Sandbox) -> Outcome:
         """Unpack by the real clock, read the changelog's date, build."""
@@ -95,6 +112,8 @@ class Debian(Recipe):
         if (seen := self.job.source.record) is not None:
             tree = scan(sandbox.room.tree / self._directory())
             record.hold(seen, tree.entries, tree.swhid, self.job.source)
+        if self._entry:
+            steps.append(binnmu.prepend(sandbox, directory))
         log = sandbox.room.log
         date = ("dpkg-parsechangelog", "-S", "Timestamp")
         steps.append(sandbox.run(Step("changelog", date, directory)))
@@ -114,11 +133,12 @@ class Debian(Recipe):
         variables, clock = set_clock(settings, variables, changelog)
         build = ("dpkg-buildpackage", "-us", "-uc", _BINARIES[plan.binaries])
         steps.append(sandbox.run(Step("build", build, directory, variables)))
-        outcome = Outcome(tuple(steps), {**sandbox.variables(), **variables}, OUTPUTS, clock)
+        variables = {**sandbox.variables(), **variables}
+        outcome = Outcome(tuple(steps), variables, OUTPUTS, clock, notes=self._notes)
         if self._info is None or plan.buildinfo is None:
             return outcome
         total, name = len(self._info.packages), plan.buildinfo.name
-        told = buildinfo.notes(self._drift, total, name)
+        told = (*self._notes, *buildinfo.notes(self._drift, total, name))
         return dataclasses.replace(outcome, makers=self._drift, notes=told)
 
     def _profiles(self) -> tuple[str, ...]:
