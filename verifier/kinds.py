@@ -6,6 +6,7 @@ DIFFERENCES: dict[str, str] = {
     "allowlist-added": "Only the shipped database declares something harmless.",
     "allowlist-changed": "An entry that declares something harmless covers something else.",
     "allowlist-removed": "Only the source declares something harmless.",
+    "artifact-in-source": "The audited source holds the artifact itself: a copy, and no build.",
     "build-setting": "The program was built with another setting.",
     "bytes": "Bytes of a span differ, and no rule speaks of it.",
     "central-added": "Only the shipped zip lists this entry in its directory.",
@@ -134,6 +135,7 @@ DIFFERENCES: dict[str, str] = {
 }
 
 PROBLEMS: dict[str, str] = {
+    "artifact-in-source": "The audited source holds the artifact itself: a copy, and no build.",
     "build-failed": "The source could not be built.",
     "database-unknown": "A database of no known family; only identical bytes prove anything.",
     "input-unaccounted": "The build read a file that nothing accounts for.",

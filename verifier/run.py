@@ -29,10 +29,14 @@ SCHEMA = "urn:source-binary-verifier:report:v1"
 
 
 class Result(NamedTuple):
-    """A report, and the proof document where the verdict is positive (else None)."""
+    """A report, and the proof document where the verdict is positive (else None).
+
+    `makers` are what each file says of its tools, file by file; the report has them merged.
+    """
 
     report: Report
     proof: dict[str, Any] | None = None
+    makers: tuple[Maker, ...] = ()
 
 
 class Origin(NamedTuple):
@@ -71,15 +75,15 @@ def compare(
             narrator.narrate(nodes)
         settled = (*pairing.members, *pipeline.found)
         report = _report(nodes, settled, settings, origin or Origin())
-        makers = merged(each for node in nodes for item in node.walk() for each in item.makers)
-        report = report._replace(makers=(*report.makers, *makers))
+        makers = tuple(each for node in nodes for item in node.walk() for each in item.makers)
+        report = report._replace(makers=(*report.makers, *merged(makers)))
         report = report._replace(complete=complete, artifacts=_artifacts(nodes, pairing))
         wanted = with_proof and report.verdict.positive
         proof = _proof(nodes, pairing, report) if wanted else None
     finally:
         content.forget()
         shutil.rmtree(work, ignore_errors=True)
-    return Result(report._replace(seconds=round(time.monotonic() - started, 3)), proof)
+    return Result(report._replace(seconds=round(time.monotonic() - started, 3)), proof, makers)
 
 
 def _artifacts(nodes: Sequence[Node], pairing: Pairing) -> tuple[Artifact, ...]:

@@ -1,7 +1,8 @@
 """What a policy makes of a rebuild's inputs: nothing, a reason to doubt, or a difference.
 
 A recording that is missing or incomplete is never "nothing unaccounted": where the policy demands
-accounting, each of its problems makes the run inconclusive.
+accounting, each of its problems makes the run inconclusive. An artifact that the audited source
+already holds, and that is no text, counts as an input that nothing accounts for: nobody built it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from verifier.model import Difference, Member, Problem, Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from verifier.account import Input, Inputs
+    from verifier.copied import Copy
     from verifier.model import Policy
 
 PLACE = "inputs of the build"
@@ -24,10 +28,24 @@ class Demands(NamedTuple):
     member: Member | None = None
 
 
-def judge(inputs: Inputs | None, policy: Policy) -> Demands:
+def judge(inputs: Inputs | None, policy: Policy, copies: Sequence[Copy] = ()) -> Demands:
     """What the policy demands of a finished rebuild with these inputs, None for no recording."""
     if policy.unaccounted == "report":
         return Demands()
+    read = _read(inputs, policy)
+    held = [
+        (each.artifact, f"Of {each.artifact}, {each.reason}.") for each in copies if not each.text
+    ]
+    if policy.unaccounted != "different" or not held:
+        problems = [Problem("artifact-in-source", *each) for each in held]
+        return read._replace(problems=(*read.problems, *problems))
+    found = tuple(Difference("artifact-in-source", *each) for each in held)
+    before = read.member.differences if read.member is not None else ()
+    member = Member(PLACE, Verdict.DIFFERENT, differences=(*before, *found))
+    return read._replace(member=member)
+
+
+def _read(inputs: Inputs | None, policy: Policy) -> Demands:
     if inputs is None:
         text = "The inputs of the build were not recorded, as the policy demands."
         return Demands((Problem("inputs-not-recorded", PLACE, text),))

@@ -11,7 +11,7 @@ import shutil
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from verifier import diagnose, run, source, unaccounted
+from verifier import copied, diagnose, run, source, unaccounted
 from verifier import policy as policies
 from verifier.account import Cause
 from verifier.diagnose import buildid
@@ -74,10 +74,14 @@ def verify(
         built = rebuild(spec, audited, cache, options.output / "build", notify, **wanted)
         origin = origin._replace(build=built.to_json(), inputs=built.inputs, makers=built.makers)
         demands = unaccounted.judge(built.inputs, settings.policy)
-        origin = origin._replace(problems=(*origin.problems, *demands.problems))
+        origin = origin._replace(problems=demands.problems)
         with cache.scratch() as work:
             artifacts = resolve(spec, options.output / "build", work, cache, notify)
+            copies = copied.find(audited, built, artifacts)
             pairing = _stage(artifacts, options.output)
+        demands = unaccounted.judge(built.inputs, settings.policy, copies)
+        told = copied.told(built.inputs, copies)
+        origin = origin._replace(problems=demands.problems, inputs=told)
         if demands.member is not None:
             pairing = pairing._replace(members=(*pairing.members, demands.member))
         notify("comparing")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import tempfile
 import traceback
 from contextlib import contextmanager
@@ -51,6 +52,23 @@ def build(
     got = source.obtain(spec, cache)
     output = Path(tempfile.mkdtemp(dir=place, prefix="output-"))
     return rebuild.rebuild(spec, got, cache, output)
+
+
+def check_accounted(made: rebuild.Build) -> None:
+    """All that a build in host tools read has a class, but what dpkg itself knows nothing of."""
+    assert made.inputs is not None
+    assert made.inputs.problems == ()
+    counts = {each.name: each.files for each in made.inputs.classes}
+    assert all(counts[name] for name in ("source", "produced", "package"))
+    assert made.record is not None
+    record = json.loads((made.output_dir / made.record["file"]).read_text())
+    for path in (each["path"] for each in record["unaccounted"]):
+        name = Path(path)
+        if name.parent.name == "__pycache__":
+            name = name.parent.parent / f"{name.name.partition('.')[0]}.py"
+        for spelled in (str(name), str(name).removeprefix("/usr")):
+            known = subprocess.run(["dpkg-query", "-S", spelled], capture_output=True, check=False)
+            assert known.returncode == 1, (path, known.stdout)
 
 
 def as_nobody(action: Callable[[], object]) -> None:

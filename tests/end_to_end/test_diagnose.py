@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -320,3 +322,72 @@ def test_a_further_build_that_fails_is_told_and_changes_nothing_else(place: Path
     assert cause.factor == "other conditions"
     assert "exit status 1" in cause.summary
     assert "exit status 1" in report.build["rebuilds"][0]["problem"]
+
+
+DRIFTED = """
+mkdir out
+gcc $LEVEL -S p.c
+sed -i "s/\\(GCC: ([^ ]* [0-9.]*\\)[^)]*)/\\1-$REVISION)/" p.s
+gcc -s -Wl,--build-id=none -o out/p p.s
+"""
+
+
+def test_another_compiler_in_the_shipped_file_is_told_and_explains_nothing_away(
+    place: Path,
+) -> None:
+    """Its own functions probably differ for it; a text of the source never does."""
+    project = place / "drifted"
+    project.mkdir()
+    code = "#include <stdio.h>\nint main(int n, char **v) { return puts(TEXT) * n + (v != 0); }\n"
+    (project / "p.c").write_text(code)
+    (project / "build.sh").write_text(DRIFTED)
+    work = place / "drift"
+    work.mkdir()
+    cache = source.Cache.open(place / "cache")
+    for text, revision in (("evil", "99"), ("good", "77")):
+        level = "-O2" if text == "evil" else "-O0"
+        level += f' -DTEXT="{text}-text-of-the-source"'
+        variables = f"LEVEL = '{level}', REVISION = '{revision}'"
+        loaded = _audit(work, project, f"environment = {{ {variables} }}")
+        got = source.obtain(loaded, cache)
+        rebuild.rebuild(loaded, got, cache, work / text)
+    shutil.copytree(work / "evil/out", work / "shipped")
+
+    done = _cli(place, str(work / "audit.toml"), "--factor", "host name", "--json", "-")
+    assert done.returncode == 1, done.stderr
+    document = json.loads(done.stdout)
+    assert {cause["factor"] for cause in document["causes"]} == {NONE}
+    assert document["unexplained"] == len(document["causes"])
+    told = {cause["where"]: cause for cause in document["causes"]}
+    drifted = [each for each in document["causes"] if "probable cause" in each["summary"]]
+    assert any(each["where"].startswith("main") or ".text" in each["where"] for each in drifted)
+    for cause in drifted:
+        assert re.search(r"Made by GCC .*-99 .*, here .*-77 .*: the probable", cause["summary"])
+        assert "A diagnosis, no verification" in cause["summary"]
+        assert cause["advice"] != "Look at the difference itself."
+    strings = [told[where] for where in told if "evil" in where or "good" in where]
+    assert strings
+    assert not [each for each in strings if "probable" in each["summary"]]
+
+
+@pytest.mark.exhaustive  # minutes: Debian's hello is built five times
+@pytest.mark.skipif(os.geteuid() != 0, reason="mmdebstrap needs root here")
+def test_the_compiler_of_debians_hello_is_named(place: Path) -> None:
+    """Under strict, which accepts neither build-id nor debug link as they are."""
+    text = (ROOT / "fixtures/specs/hello.toml").read_text()
+    path = place / "hello.toml"
+    path.write_text(text.replace('name = "standard"', 'name = "strict"'))
+    command = [sys.executable, "-m", "verifier", "diagnose", str(path), "--json", "-"]
+    command += ["--factor", "build path"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    document = json.loads(done.stdout)
+    assert document["verdict"] == Verdict.DIFFERENT
+    by = {(each["member"].rpartition("/")[2], each["where"]): each for each in document["causes"]}
+    found = by["hello", "section[.note.gnu.build-id].desc"]
+    assert found["factor"] == "toolchain revision"
+    assert "The shipped build-id fits GCC 12.2.0-10 (Debian)" in found["summary"]
+    assert "https://snapshot.debian.org/package/gcc-12/12.2.0-10/" in found["advice"]
+    link = next(each for (name, where), each in by.items() if name == "hello" and "link" in where)
+    assert link["factor"] == NONE
+    assert "12.2.0-10 (Debian), here 12.2.0-14" in link["summary"]
+    assert "the probable cause. A diagnosis, no verification" in link["summary"]

@@ -195,6 +195,32 @@ def test_names_move_and_what_is_known_of_them_moves_along(place: Path) -> None:
     assert inputs(made).unread == ()
 
 
+BLOBS = """
+gcc -o built main.c; cp text out; cp built again
+mkdir -p p q; cp blob p/tool; ln blob2 q/linked; mv blob3 q/moved; cat blob >p/written
+tar cf package p q; rm blob2; cp /bin/true p/of-the-root
+"""
+
+
+def test_a_program_of_the_source_that_is_packed_as_it_is_is_named(place: Path) -> None:
+    tree = place / "source"
+    tree.mkdir()
+    for number, name in enumerate(("blob", "blob2", "blob3")):
+        (tree / name).write_bytes(Path("/bin/true").read_bytes() + bytes([number + 1]))
+    (tree / "text").write_text("a text that is installed as it is\n")
+    (tree / "main.c").write_text("int main(void) { return 0; }\n")
+    made = build(place, [BLOBS])
+    top = "/build/source"
+    found = {each.path: each for each in inputs(made).events}
+    assert {path: each.reason.split(", ")[1].split(":")[0] for path, each in found.items()} == {
+        f"{top}/p/tool": "blob",
+        f"{top}/p/written": "blob",
+        f"{top}/q/linked": "blob2",
+        f"{top}/q/moved": "blob3",
+    }
+    assert found[f"{top}/p/tool"].chain[-1] == "cp blob p/tool"
+
+
 def test_a_download_is_an_event_that_names_the_address(place: Path) -> None:
     tree = place / "source"
     tree.mkdir()
@@ -295,10 +321,24 @@ def test_a_clean_root_leaves_nothing_unaccounted(place: Path) -> None:
     assert files(made)["/etc/ld.so.cache"]["reason"] == "as ldconfig makes it again"
 
 
-def rebuild_with_default_cache(place: Path, steps: list[str]) -> rebuild.Build:
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="mmdebstrap needs root here")
+def test_packages_of_headers_leave_the_loaders_cache_in_order(place: Path) -> None:
+    """Their links are in it, and nothing of theirs has it made again."""
+    (place / "source").mkdir()
+    (place / "source/main.c").write_text("#include <ffi.h>\nint main(void) { return 0; }\n")
+    made = rebuild_with_default_cache(place, ["cc -o out main.c"], packages='["libffi-dev"]')
+    assert (inputs(made).unaccounted, inputs(made).problems) == ((), ())
+    assert files(made)["/etc/ld.so.cache"]["reason"] == "as ldconfig makes it again"
+
+
+def rebuild_with_default_cache(
+    place: Path, steps: list[str], packages: str = "[]"
+) -> rebuild.Build:
     (place / "audit.toml").write_text(
         '[source]\nkind = "directory"\npath = "source"\n[build]\nrecipe = "command"\n'
-        f'steps = {json.dumps(steps)}\noutputs = ["out"]\n[sandbox]\nroot = "debian:bookworm"\n'
+        f'steps = {json.dumps(steps)}\noutputs = ["out"]\npackages = {packages}\n'
+        '[sandbox]\nroot = "debian:bookworm"\n'
     )
     spec = load(place / "audit.toml")
     got = source.obtain(spec, Cache.open(place / "cache"))

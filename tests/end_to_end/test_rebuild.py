@@ -242,6 +242,8 @@ def test_debians_tree_is_rebuilt_from_its_source(tmp_path: Path) -> None:
     made = rebuild.rebuild(spec, source.obtain(spec, cache), cache, tmp_path / "out")
     assert made.root_digest is not None
     assert {"gcc-12", "debhelper"} <= {package.name for package in made.environment.packages}
+    assert made.inputs is not None
+    assert (made.inputs.unaccounted, made.inputs.problems) == ((), ())
     assert "tree_2.1.0-1_amd64.deb" in {output.name for output in made.outputs}
     (pair,) = resolve(spec, tmp_path / "out", tmp_path / "work", cache)
     assert pair.shipped.stat().st_size == pair.rebuilt.stat().st_size

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.end_to_end.sandboxes import open_place
+from tests.end_to_end.sandboxes import check_accounted, open_place
 from verifier import rebuild, source
 from verifier.errors import BuildError
 from verifier.rebuild.recipes import RECIPES
@@ -72,6 +72,7 @@ def test_a_project_builds_twice_alike_and_a_change_shows(place: Path, recipe: st
     name, changed = PROJECTS[recipe]
     tree = project(place, name)
     first = as_the_example(place, recipe, tree)
+    check_accounted(first)
     (program,) = [item for item in first.outputs if Path(item.name).stem == "hello"]
     path = first.output_dir / program.name
     if recipe == "mingw":

@@ -148,6 +148,23 @@ def test_inputs_of_a_build_are_in_the_report_and_decide_under_strict(audit: Path
     assert (status, report["inputs"]) == (3, None)
 
 
+def test_a_prebuilt_file_that_the_build_copies_is_named_and_decides(audit: Path) -> None:
+    shutil.copy(audit / "shipped/hello", audit / "source/tool.bin")
+    steps = '"install -D tool.bin out/usr/bin/hello"'
+    (audit / "spec.toml").write_text(SPEC.format(steps=steps, sandbox="bubblewrap"), "utf-8")
+    status, report = verify(audit)
+    assert (status, report["verdict"]) == (0, "identical")
+    (event,) = [each for each in report["inputs"]["events"] if each["path"] == "hello"]
+    assert "is a file of the audited source, tool.bin: equal bytes show a copy" in event["reason"]
+    gate = audit / "gate.toml"
+    gate.write_text('unaccounted = "different"\n')
+    for policy, found in (("strict", (3, "inconclusive")), (str(gate), (1, "different"))):
+        status, report = verify(audit, "--policy", policy)
+        assert (status, report["verdict"]) == found
+        told = [*report["problems"], *(d for m in report["members"] for d in m["differences"])]
+        assert "artifact-in-source" in {each["kind"] for each in told}
+
+
 def test_a_faulty_specification_is_wrong_usage(audit: Path) -> None:
     spec = audit / "spec.toml"
     spec.write_text(spec.read_text("utf-8").replace("recipe", "recipy"), "utf-8")

@@ -249,7 +249,15 @@ def accounted() -> Report:
     """A report of a rebuild that has everything beside members."""
     drift = Maker("gcc", "every.bin", "GCC 12.2.0-13", "GCC 12.2.0-14", "install 12.2.0-13")
     return each_kind()._replace(
-        source={"kind": "git", "description": "it, at a tag", "files": [{"name": "a", "size": 3}]},
+        source={
+            "kind": "git",
+            "description": "it, at a tag",
+            "files": [{"name": "a", "size": 3}],
+            "pins": [
+                {"kind": "git-tag", "value": "ab" * 20, "detail": "v1"},
+                {"kind": "signature", "value": "CD" * 20, "detail": "OpenPGP, by alice"},
+            ],
+        },
         build={
             "recipe": "command",
             "sandbox": {"kind": "bubblewrap", "root": "debian:bookworm"},

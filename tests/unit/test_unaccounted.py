@@ -8,6 +8,7 @@ import pytest
 
 from verifier import policy, run, unaccounted, verify
 from verifier.account import Input, InputClass, Inputs
+from verifier.copied import Copy
 from verifier.errors import UsageError
 from verifier.model import Policy, Settings, Verdict
 from verifier.pair import files
@@ -51,6 +52,26 @@ def test_an_input_without_an_account_is_a_problem_or_a_difference() -> None:
     assert different.member is not None
     assert different.member.verdict is Verdict.DIFFERENT
     assert different.member.differences[0].where == "/opt/x.h"
+
+
+BLOB = Copy("a.efi", "the shipped file is a file of the audited source, x.efi")
+
+
+def test_a_copy_counts_as_an_input_without_an_account_and_a_text_does_not() -> None:
+    assert unaccounted.judge(CLEAN, Policy(), [BLOB]) == unaccounted.Demands()
+    strict, different = (unaccounted.judge(ODD, each, [BLOB]) for each in DEMANDING)
+    assert [each.kind for each in strict.problems] == ["input-unaccounted", "artifact-in-source"]
+    assert "a.efi" in strict.problems[1].summary
+    assert different.member is not None
+    kinds = [each.kind for each in different.member.differences]
+    assert (different.problems, kinds) == ((), ["input-unaccounted", "artifact-in-source"])
+    for each in DEMANDING:
+        alone = unaccounted.judge(CLEAN, each, [BLOB])
+        assert alone.problems or alone.member
+        blind = unaccounted.judge(None, each, [BLOB])
+        assert blind.problems[0].kind == "inputs-not-recorded"
+        text = unaccounted.judge(CLEAN, each, [BLOB._replace(text=True)])
+        assert text == unaccounted.Demands()
 
 
 def test_the_verdict_of_a_run_bears_it(tmp_path: Path) -> None:

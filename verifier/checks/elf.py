@@ -29,7 +29,8 @@ def build_id(question: Question) -> Answer:
         return notes
     if notes.desc_size not in _SIZES:
         return Refused(f"A build-id of {notes.desc_size} bytes is none that linkers write.")
-    evidence = f"build-id of {notes.desc_size} bytes, as in the rebuilt file"
+    size = f"{notes.desc_size} bytes, as in the rebuilt file"
+    evidence = f"build-id {bytes(question.value).hex()} of {size}"
     if _executable(question.shipped, notes.desc_offset):
         evidence += "; the linker put it into an executable segment"
     free = free_all(question, "any build-id of this size")

@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.errors import BuildError
-from verifier.rebuild.conditions import check_listing
+from verifier.rebuild import listing
 from verifier.rebuild.recipes import RECIPES
 
 if TYPE_CHECKING:
@@ -145,8 +145,7 @@ def _processors(held: Held) -> Varied:
 
 
 def _order(held: Held) -> Varied:
-    check_listing()
-    said = "as the file system lists → on a tmpfs, the other way round"
+    said = f"as the file system lists → the other way round, {listing.way()}"
     return _conditions(held, said, reversed_listing=True)
 
 

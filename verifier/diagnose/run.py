@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from verifier import run
-from verifier.diagnose import buildid
+from verifier.diagnose import buildid, drift
 from verifier.diagnose import factors as known
 from verifier.diagnose import held as holding
 from verifier.diagnose.builds import Made, Workshop, pairing, side_by_side
@@ -99,11 +99,13 @@ def diagnose(
     found = lengthen(bench, report, held, first, noise, found)
     results = (*_ordered(chosen, (*tried, *found)), _chance(noise, first, made[SECOND]))
     fits, makers = buildid.diagnose(report, options.kept)
+    beside = _beside(bench, report, options, first)
+    causes = explain(report, results, beside.report)
     return Diagnosis(
         held=_said(held, first),
         factors=results,
         differences=tuple((m.path, each) for m in compared(report) for each in m.differences),
-        causes=(*explain(report, results, _beside(bench, report, options, first)), *fits),
+        causes=drift.probable(causes, fits, (*makers, *beside.makers), report),
         makers=(*makers, *report.makers),
         report=report,
         seconds=round(time.monotonic() - started, 3),
@@ -157,11 +159,11 @@ def _said(held: Held, first: Made) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _beside(bench: Bench, report: Report, options: Options, first: Made) -> Report:
-    """The shipped files against the baseline."""
+def _beside(bench: Bench, report: Report, options: Options, first: Made) -> run.Result:
+    """The shipped files against the baseline, and what each of them says of its makers."""
     shipped = {name: options.shipped / name for name in first.artifacts}
     try:
         pairs = pairing(Made(artifacts=shipped), first)
-        return run.compare(pairs, bench.settings, bench.jobs, with_proof=False).report
+        return run.compare(pairs, bench.settings, bench.jobs, with_proof=False)
     except VerifierError:
-        return report  # it only stands in for names of the other
+        return run.Result(report)  # it only stands in for names of the other

@@ -67,7 +67,11 @@ def accounted(
         return Accounted(_nothing(f"the sandbox {sandbox.kind} has no recorder"))
     root = sandbox.room.root
     packages = Packages(root.path if root is not None else Path("/"))
-    judge = inputs.Judge(view, packages, root is not None, lambda _path: _made_again(sandbox))
+    judge = inputs.Judge(
+        *(view, packages, root is not None),
+        remake=lambda _path: _made_again(sandbox),
+        run=lambda argv: _printed(sandbox, argv),
+    )
     if sandbox.kind == "host":
         recorded.problems.append(_REACHED)
     members = [item.rebuilt.member for item in spec.artifacts if item.rebuilt.member]
@@ -86,6 +90,18 @@ def _has_strace() -> bool:
 
 def _nothing(reason: str) -> Inputs:
     return Inputs("none", (), problems=(f"The build's inputs were not recorded: {reason}.",))
+
+
+def _printed(sandbox: Sandbox, argv: Sequence[str]) -> str:
+    """What a command of the verifier's own printed in the sandbox; nothing where it failed."""
+    log = sandbox.room.log
+    start = log.size
+    step = Step("compiled modules", tuple(argv), sandbox.tree, recorded=False, held=False)
+    try:
+        sandbox.run(step)
+    except FailedBuildError:
+        return ""
+    return log.since(start, 1 << 20)
 
 
 def _made_again(sandbox: Sandbox) -> bool:

@@ -7,12 +7,7 @@ as varied only where the sandbox shows the other value, and shows no other chang
 from __future__ import annotations
 
 import datetime as dt
-import os
 import re
-import shutil
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from verifier.errors import BuildError
@@ -20,12 +15,11 @@ from verifier.rebuild.recipes.base import clock_variables
 from verifier.rebuild.sandbox import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from verifier.rebuild.model import StepRecord
-    from verifier.rebuild.sandbox.base import Room, Sandbox
+    from verifier.rebuild.sandbox.base import Sandbox
 
-SHARED = Path("/dev/shm")  # noqa: S108 - used with names of our own
 FOLDER = "conditions"  # beside the sources: the clock, and a locale
 _MARK = "@condition"
 _MOMENT = dt.datetime(2001, 2, 3, 4, 5, 6, tzinfo=dt.UTC)
@@ -85,68 +79,3 @@ def ask(sandbox: Sandbox) -> tuple[StepRecord, dict[str, str]]:
     said = sandbox.room.log.since(start, 1 << 16)
     found = re.findall(rf"^{_MARK} (\S+) (.*)$", said, re.MULTILINE)
     return record, {name: text.strip() for name, text in found}
-
-
-def check_listing() -> None:
-    """Refuse where no tmpfs is at hand; BuildError says so."""
-    if not _is_tmpfs(SHARED):
-        raise BuildError(f"{SHARED} is no tmpfs: the order of directories cannot be varied here.")
-
-
-@contextmanager
-def other_listing() -> Iterator[Path]:
-    """A new directory on a tmpfs, which lists by age where other file systems list by hashes.
-
-    Raises:
-        BuildError: this machine has none that everyone may write to.
-    """
-    check_listing()
-    directory = Path(tempfile.mkdtemp(prefix="verifier-", dir=SHARED))
-    directory.chmod(0o711)
-    try:
-        yield directory
-    finally:
-        from verifier.source.cache import remove  # noqa: PLC0415 - as the scratch of the cache
-
-        remove(directory)
-
-
-def lay_reversed(room: Room, target: Path) -> None:
-    """Copy what a recipe laid into the tree, each directory listed the other way round."""
-    forwards = _lists_oldest_first(target.parent)
-    _copy(room.tree, target, forwards)
-
-
-def _copy(source: Path, target: Path, forwards: bool) -> None:
-    with os.scandir(source) as listing:
-        entries = list(listing)
-    for entry in reversed(entries) if forwards else entries:
-        path = target / entry.name
-        if entry.is_dir(follow_symlinks=False):
-            path.mkdir()
-            _copy(Path(entry.path), path, forwards)
-            shutil.copystat(entry.path, path)
-        else:
-            shutil.copy2(entry.path, path, follow_symlinks=False)
-
-
-def _lists_oldest_first(directory: Path) -> bool:
-    """How this file system lists: measured, since kernels differ."""
-    probe = directory / "probe"
-    probe.mkdir()
-    names = [str(number) for number in range(8)]
-    for name in names:
-        (probe / name).touch()
-    listed = os.listdir(probe)  # noqa: PTH208 - the order is what is asked for
-    shutil.rmtree(probe)
-    if listed not in (names, names[::-1]):
-        raise BuildError(f"{directory} does not list by age: the order cannot be varied there.")
-    return listed == names
-
-
-def _is_tmpfs(path: Path) -> bool:
-    try:
-        lines = Path("/proc/mounts").read_text().splitlines()
-    except OSError:
-        return False
-    return any(line.split()[1:3] == [str(path), "tmpfs"] for line in lines)

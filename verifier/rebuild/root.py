@@ -82,7 +82,7 @@ def extended_root(apt: Apt, base: Root, wanted: Sequence[str], what: str) -> Roo
     debs = apt.resolve(wanted, status)
     if not debs:
         return base
-    key = _key("extended", base.key, debs)
+    key = _key("extended, its loader's cache made last", base.key, debs)
 
     def make(path: Path, log: Log) -> None:
         _require_root(f"The {what} cannot be installed into a root")
@@ -193,6 +193,8 @@ def _install(apt: Apt, debs: Sequence[Deb], path: Path, log: Log) -> None:
         apt_get += ["-o", option]
     files = [f"{DEBS}/{deb.file}" for deb in debs]
     _stream([*bwrap, "--", *apt_get, "install", *files], log)
+    # Packages of headers add links that the cache lists, and do not ask for it to be made again.
+    _stream([*bwrap, "--", "ldconfig"], log)
     forbid.unlink()
     for deb in debs:
         (here / deb.file).unlink()

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from verifier.errors import BuildError
 from verifier.rebuild import accounting, environment
-from verifier.rebuild.conditions import ask, check_clock, lay_clock, lay_reversed, other_listing
+from verifier.rebuild.conditions import ask, check_clock, lay_clock
+from verifier.rebuild.listing import relisted
 from verifier.rebuild.log import Log
 from verifier.rebuild.model import Build, Environment
 from verifier.rebuild.outputs import collect
@@ -20,7 +21,6 @@ from verifier.rebuild.recipes.base import Job
 from verifier.rebuild.room import open_room
 from verifier.rebuild.root import check
 from verifier.rebuild.sandbox import SANDBOXES
-from verifier.rebuild.user import give
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +75,7 @@ def rebuild(
         recorder = accounting.recorder(spec, source, recipe.own, room.work)
         room = dataclasses.replace(room, recorder=recorder)
         if conditions.reversed_listing:
-            room = _relisted(room, places)
+            room = dataclasses.replace(room, tree=places.enter_context(relisted(room)))
         sandbox = SANDBOXES[spec.sandbox.kind](room)
         probe, tools = environment.tools(sandbox)
         probes = [probe]
@@ -120,16 +120,6 @@ def _lay(recipe: Recipe, conditions: Conditions, room: Room) -> None:
         shutil.copytree(conditions.files, room.sources / conditions.files.name)
     if conditions.start is not None:
         lay_clock(room.sources, conditions.start)
-
-
-def _relisted(room: Room, places: ExitStack) -> Room:
-    """The same room, its tree where directories list in another order."""
-    tree = places.enter_context(other_listing()) / "tree"
-    tree.mkdir(mode=0o755)
-    lay_reversed(room, tree)
-    if room.settings.kind != "host":
-        give(tree, room.uid)
-    return dataclasses.replace(room, tree=tree)
 
 
 def _make_empty(directory: Path) -> None:

@@ -25,12 +25,12 @@ DIGEST = "sha256"  # a file beside a cached package: what the signed index said 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One shipped file and its rebuilt twin; both exist. `origin` is where the shipped one lay."""
+    """One shipped file and its rebuilt twin; both exist. `origin` is the file that it came from."""
 
     name: str
     shipped: Path
     rebuilt: Path
-    origin: str
+    origin: Path
 
 
 def resolve(
@@ -125,8 +125,7 @@ def _pairs(
         first = _member(left, shipped_at, parts / "shipped")
         second = _member(right, rebuilt_at, parts / "rebuilt")
         single = artifact.name if len(matched) == 1 else None
-        origin = f"{left.name}!{shipped_at.member}" if shipped_at.member else str(left)
-        pairs.append(Pair(single or first.name, first, second, origin))
+        pairs.append(Pair(single or first.name, first, second, left))
     return pairs
 
 

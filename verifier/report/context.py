@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from verifier.report import pins
 from verifier.report.plain import plain
 
 if TYPE_CHECKING:
@@ -94,16 +95,18 @@ def inputs(report: Report, verbose: bool) -> Iterator[Line]:
     yield "dim", f"    recorded by {plain(found.method)}"
 
 
-def source(report: Report) -> Iterator[Line]:
-    """What was audited, and each pin that held before anything was built."""
+def source(report: Report, verbose: bool) -> Iterator[Line]:
+    """What was audited, and each pin with what became of it before anything was built."""
     found = report.source or {}
     if found.get("description"):
         yield "dim", f"source {plain(str(found['description']))}"
-    pins = found.get("pins")
-    for pin in pins[:_SHOWN] if isinstance(pins, list) else ():
-        if isinstance(pin, dict):
-            kind, value, detail = (plain(str(pin.get(k, ""))) for k in ("kind", "value", "detail"))
-            yield "dim", f"    {kind} {value}{f': {detail}' if detail else ''}"
+    listed = pins.rows(report)
+    for each in listed[: len(listed) if verbose else _SHOWN]:
+        detail = f": {plain(each.detail)}" if each.detail else ""
+        text = f"{plain(each.kind)} {plain(each.value)}".strip()
+        style, state = ("dim", "") if each.held else ("bold red", f" {each.state}")
+        yield style, f"    {text}{state}{detail}"
+    yield from _left(len(listed), verbose)
 
 
 def causes(report: Report, verbose: bool) -> Iterator[Line]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from verifier.report import pins
 from verifier.report.context import STATES
 from verifier.report.escape import code, fenced, prose, tag
 from verifier.report.figures import Figures, figures, matters, ranked, weak
@@ -83,6 +84,7 @@ def _blocks(report: Report) -> Iterator[Block]:
     """What may be left out, most telling first."""
     yield from _makers(report)
     yield from _problems(report)
+    yield from _pins(report)
     yield from _unaccounted(report)
     yield from _members(report)
     yield from _causes(report)
@@ -92,6 +94,22 @@ def _blocks(report: Report) -> Iterator[Block]:
     for member in ranked(report):
         if member.differences or member.problems or member.signers or member.notes:
             yield list(_member(member))
+
+
+def _pins(report: Report) -> Iterator[Block]:
+    """What the source was pinned by; a pin that fails stands open."""
+    found = pins.rows(report)
+    if not found:
+        return
+    failed = sum(1 for each in found if not each.held)
+    says = f"{failed} of {len(found)} do NOT hold" if failed else f"all {len(found)} held"
+    head = f"<details{' open' if failed else ''}><summary>pins of the source: {says}</summary>"
+    block = [head, "", "| pin | value | state | how it was checked |", "|---|---|---|---|"]
+    for each in found[:_SHOWN]:
+        state = each.state if each.held else f"**{each.state}**"
+        cells = (code(each.kind, 40), code(each.value, 100), state, prose(each.detail, 300))
+        block.append(f"| {' | '.join(cells)} |")
+    yield [*block, *_more(len(found)), "", "</details>"]
 
 
 def _members(report: Report) -> Iterator[Block]:

@@ -71,7 +71,7 @@ def _lines(report: Report, verbose: bool) -> Iterator[Line]:
     yield from _rules(counted)
     yield from context.inputs(report, verbose)
     yield from context.waivers(report)
-    yield from context.source(report)
+    yield from context.source(report, verbose)
     details = f"policy {plain(report.policy.name)}, rules {plain(report.rules_digest[:16])}"
     yield "dim", f"{details}, {report.seconds:.2f} s"
 

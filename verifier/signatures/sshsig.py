@@ -1,7 +1,8 @@
-"""SSH signatures (`ssh-keygen -Y sign`, git's `gpg.format = ssh`), by plain keys.
+"""SSH signatures (`ssh-keygen -Y sign`, git's `gpg.format = ssh`), by keys and certificates.
 
 Source: OpenSSH PROTOCOL.sshsig; RFC 4253, 6.6; RFC 5656, 3.1.2; RFC 8332; ssh-keygen(1),
-ALLOWED SIGNERS. Certificates, and keys that live in a FIDO token, are refused.
+ALLOWED SIGNERS; PROTOCOL.certkeys. Keys that live in a FIDO token are refused. A certificate counts
+where a line of allowed signers has its authority as `cert-authority` for one of its principals.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from verifier import limits
+from verifier.signatures import sshcert
 from verifier.signatures.errors import SignatureError
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ class _Key(NamedTuple):
     namespaces: tuple[str, ...]
     after: dt.datetime | None
     before: dt.datetime | None
+    authority: bool = False
 
 
 def looks_key(data: bytes) -> bool:
@@ -67,20 +70,72 @@ def detached(signature: bytes, data: Path, keys: Sequence[bytes], namespace: str
     blob, space, reserved, digest, made = _parsed(signature)
     if space != namespace.encode():
         raise SignatureError(f"It was made for {space[:40]!r}, not for {namespace!r}.")
-    known = [key for each in keys for key in _keys(each) if key.blob == blob]
-    shown = "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
-    if not known:
-        raise SignatureError(f"It is by the SSH key {shown}, which is not named.")
-    key = next((each for each in known if _holds(each, namespace)), None)
-    if key is None:
-        raise SignatureError(f"The SSH key {shown} is named, but not for this use or time.")
+    named = [key for each in keys for key in _keys(each)]
+    if sshcert.is_certificate(blob):
+        key, signer = _certified(blob, named, namespace)
+    else:
+        key, signer = _plain(blob, named, namespace)
     with data.open("rb") as file:
         content = hashlib.file_digest(file, digest).digest()
     parts = (space, reserved, digest.encode(), content)
     message = _MAGIC + b"".join(len(part).to_bytes(4, "big") + part for part in parts)
     if not _verifies(key, made, message):
         raise SignatureError("It is not over these bytes.")
-    return Signer(shown, key.name[: limits.TEXT])
+    return signer
+
+
+def _plain(blob: bytes, named: Sequence[_Key], namespace: str) -> tuple[_Key, Signer]:
+    """The named key with these bytes; one that may certify does not sign by itself."""
+    known = [key for key in named if key.blob == blob and not key.authority]
+    shown = _shown(blob)
+    if not known:
+        raise SignatureError(f"It is by the SSH key {shown}, which is not named.")
+    key = next((each for each in known if _holds(each, namespace)), None)
+    if key is None:
+        raise SignatureError(f"The SSH key {shown} is named, but not for this use or time.")
+    return key, Signer(shown, key.name[: limits.TEXT])
+
+
+def _certified(blob: bytes, named: Sequence[_Key], namespace: str) -> tuple[_Key, Signer]:
+    """The key of a certificate, by a named authority that may speak for one of its principals."""
+    found = sshcert.parse(blob)
+    known = [key for key in named if key.authority and key.blob == found.authority]
+    shown, by = _shown(found.key), _shown(found.authority)
+    if not known:
+        raise SignatureError(
+            f"The SSH key {shown} is certified by {by}, which no line names as cert-authority."
+        )
+    found.check_time(dt.datetime.now(dt.UTC))
+    for authority in known:
+        name = next((each for each in found.names if _matches(each, authority.name)), None)
+        if name is None or not _holds(authority, namespace):
+            continue
+        if not _verifies(authority, found.made, found.signed):
+            raise SignatureError(f"The certificate of the SSH key {shown} is not made by {by}.")
+        line = found.kind + b" " + base64.b64encode(found.key)
+        key = _Key(found.key, line, name, (), None, None)
+        return key, Signer(shown, f"{name}, certified by {by}"[: limits.TEXT])
+    raise SignatureError(
+        f"The authority {by} is named, but not for this use or time, or not for "
+        f"{', '.join(found.names)[: limits.TEXT]}."
+    )
+
+
+def _matches(name: str, patterns: str) -> bool:
+    """Whether a principal is one of a comma-separated list, with * and ? (ssh_config(5))."""
+    for each in patterns.split(","):
+        if each.startswith("!"):
+            raise SignatureError("Negated principals of a cert-authority are not accepted here.")
+        words = (
+            re.escape(char) if char not in "*?" else {"*": ".*", "?": "."}[char] for char in each
+        )
+        if re.fullmatch("".join(words), name, re.DOTALL):
+            return True
+    return False
+
+
+def _shown(blob: bytes) -> str:
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 
 def _holds(key: _Key, namespace: str) -> bool:
@@ -156,6 +211,8 @@ def _with(key: _Key, options: str, number: int) -> _Key:
             key = key._replace(after=_time(value, number))
         elif name == "valid-before":
             key = key._replace(before=_time(value, number))
+        elif name == "cert-authority" and not value:
+            key = key._replace(authority=True)
         else:
             raise SignatureError(f"The option {name} in line {number} is not accepted here.")
     return key

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 from verifier.source import archive, debian, directory, git, pins, pypi
 from verifier.source.base import Source, SourceDiffersError, SourceFile
 from verifier.source.cache import Cache
+from verifier.source.swhid import kind_of
 from verifier.spec import ArchiveSource, DebianSource, DirectorySource, GitSource, PypiSource
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def _obtain(spec: Spec, cache: Cache, notify: Callable[[str], None]) -> Source:
         case ArchiveSource():
             return archive.obtain(source, cache, notify, signatures)
         case GitSource():
-            return git.obtain(source, cache, notify, signatures)
+            asked = any(kind_of(swhid) == "snp" for swhid in spec.pins.swhids)
+            return git.obtain(source, cache, notify, signatures, snapshot=asked)
         case DebianSource():
             return debian.obtain(source, spec.debian, cache, notify, signatures)
         case PypiSource():

@@ -15,16 +15,18 @@ from verifier.errors import SourceError
 from verifier.source import signed
 from verifier.source.base import Pin, Source
 from verifier.source.cache import hold, publish
-from verifier.source.extract import extract
+from verifier.source.extract import extract, extract_tar, unpacked
 from verifier.source.tree import content_swhid, scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from verifier.source.cache import Cache
+    from verifier.source.tree import Tree
     from verifier.spec import ArchiveSource, Signature
 
 STALL_SECONDS = 60.0
+TAR = "tar"  # what a signature is over: the archive without its compression
 
 
 def obtain(
@@ -43,7 +45,7 @@ def obtain(
     """
     file = _fetch(spec, cache, notify)
     pins = [Pin("sha256", spec.sha256, f"of the archive {_name(spec.location)}")]
-    pins += [_signed(each, file, spec, cache, notify) for each in signatures]
+    pins += [_signed(each, file, spec, cache, notify) for each in signatures if each.over != TAR]
     final = cache.under("sources", "trees") / spec.sha256
     if not hold(final):
         notify(f"extracting {spec.location}")
@@ -57,6 +59,11 @@ def obtain(
     tree = scan(root)
     if tree.digest != (final / "digest").read_text():
         raise SourceError(f"The cached tree {final} was changed; remove it and retry.")
+    pins += [
+        _signed_tar(each, file, spec, tree, cache, notify)
+        for each in signatures
+        if each.over == TAR
+    ]
     return Source(
         *(root, spec.kind, spec.location, spec.sha256, tree.swhid, tree.files),
         swhids=(tree.swhid, content_swhid(file)),
@@ -72,17 +79,51 @@ def _name(location: str) -> str:
 def _signed(
     asked: Signature, file: Path, spec: ArchiveSource, cache: Cache, notify: Callable[[str], None]
 ) -> Pin:
-    """Fetch one detached signature, and judge it over the very file that is extracted."""
+    """Judge one detached signature over the very file that is extracted."""
     with cache.scratch() as scratch:
-        made = scratch / "signature"
-        if re.match("https?://", asked.location):
-            notify(f"fetching {asked.location}")
-            download(asked.location, made, signed.SIGNATURE_BYTES)
-        else:
-            _copy(Path(asked.location), made)
-        if made.stat().st_size > signed.SIGNATURE_BYTES:
-            raise SourceError(f"{asked.location} is larger than a signature may be.")
-        return signed.check(asked, made.read_bytes(), file, _name(spec.location))
+        made = _signature(asked, scratch, notify)
+        return signed.check(asked, made, file, _name(spec.location))
+
+
+def _signed_tar(
+    asked: Signature,
+    file: Path,
+    spec: ArchiveSource,
+    tree: Tree,
+    cache: Cache,
+    notify: Callable[[str], None],
+) -> Pin:
+    """Judge one over the tar inside, as kernel.org makes them; the tree must be that tar's.
+
+    A file that is two archives at once would be read in one way here and in another there.
+    """
+    name = _name(spec.location)
+    with cache.scratch() as scratch:
+        made = _signature(asked, scratch, notify)
+        tar, inside = scratch / "tar", scratch / "inside"
+        unpacked(file, tar)
+        pin = signed.check(asked, made, tar, f"the tar in {name}")
+        inside.mkdir(mode=0o755)
+        extract_tar(tar, inside)
+        if scan(top(inside)).entries != tree.entries:
+            raise SourceError(
+                f"The tar in {name} that was signed holds another tree than the archive gives; "
+                "nothing is built from it."
+            )
+        return pin
+
+
+def _signature(asked: Signature, scratch: Path, notify: Callable[[str], None]) -> bytes:
+    """Fetch one detached signature."""
+    made = scratch / "signature"
+    if re.match("https?://", asked.location):
+        notify(f"fetching {asked.location}")
+        download(asked.location, made, signed.SIGNATURE_BYTES)
+    else:
+        copy_in(Path(asked.location), made)
+    if made.stat().st_size > signed.SIGNATURE_BYTES:
+        raise SourceError(f"{asked.location} is larger than a signature may be.")
+    return made.read_bytes()
 
 
 def top(tree: Path) -> Path:
@@ -105,7 +146,7 @@ def _fetch(spec: ArchiveSource, cache: Cache, notify: Callable[[str], None]) -> 
                 notify(f"fetching {spec.location}")
                 download(spec.location, made)
             else:
-                _copy(Path(spec.location), made)
+                copy_in(Path(spec.location), made)
             _check(made, spec)
             publish(made, kept)
     _check(kept, spec)
@@ -123,7 +164,8 @@ def _check(path: Path, spec: ArchiveSource) -> None:
         raise SourceError(f"{spec.location} has SHA-256 {found}, but source.sha256 pins another.")
 
 
-def _copy(path: Path, made: Path) -> None:
+def copy_in(path: Path, made: Path) -> None:
+    """Copy a file of this machine; SourceError says why it cannot be had."""
     try:
         shutil.copyfile(path, made)
     except OSError as error:

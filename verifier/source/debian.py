@@ -1,4 +1,4 @@
-"""A Debian source package, from the archive's signed index."""
+"""A Debian source package, by the archive's signed index or by a .dsc that is pinned itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from verifier.errors import SourceError
-from verifier.source import signed
+from verifier.source import dscs, signed
 from verifier.source.apt import Apt, stanzas
 from verifier.source.base import Pin, Source, SourceFile
 from verifier.source.cache import hold, publish
@@ -30,12 +30,45 @@ def obtain(
     notify: Callable[[str], None],
     signatures: Sequence[Signature] = (),
 ) -> Source:
-    """Fetch the .dsc and the files it names; each is checked against the signed index.
+    """Fetch the .dsc and the files it names; each is checked against the index, or the .dsc.
 
     Raises:
         SourceError: unknown version, a file that the mirror no longer has, a wrong digest, or a
             signature that fails.
     """
+    if spec.location:
+        dsc, expected, final = dscs.fetch(spec, cache, notify)
+        origin = spec.location
+        pin = Pin("sha256", expected[dsc], f"{dsc}, as the specification pins it")
+    else:
+        dsc, expected, final = _indexed(spec, debian, cache, notify)
+        origin = f"{debian.mirror} ({debian.suite})"
+        said = f"{dsc}, as the signed index of {debian.suite} has it"
+        pin = Pin("index", expected[dsc], said)
+    files = _check(final, expected)
+    pins = [pin]
+    for each in signatures:
+        if each.over == "upstream":
+            pins += _upstream(each, final, [file.name for file in files])
+        else:
+            pins.append(_dsc(each, spec, final / dsc, expected))
+    swhids = (content_swhid(final / dsc), scan(final).swhid)
+    return Source(
+        path=final,
+        kind=spec.kind,
+        description=f"{spec.package} {spec.version} from {origin}",
+        digest=expected[dsc],
+        swhid=swhids[0],
+        files=files,
+        swhids=swhids,
+        pins=tuple(pins),
+    )
+
+
+def _indexed(
+    spec: DebianSource, debian: DebianArchive, cache: Cache, notify: Callable[[str], None]
+) -> dscs.Fetched:
+    """The files that the signed index of the archive names, fetched by apt."""
     apt = Apt(cache, debian, notify)
     expected = apt.source_files(spec.package, spec.version)
     dsc = [name for name in expected if name.endswith(".dsc")]
@@ -49,26 +82,7 @@ def obtain(
             apt.fetch_source(spec.package, spec.version, made)
             _check(made, expected)
             publish(made, final)
-    files = _check(final, expected)
-    pins = [
-        Pin("index", expected[dsc[0]], f"{dsc[0]}, as the signed index of {debian.suite} has it")
-    ]
-    for each in signatures:
-        if each.over == "upstream":
-            pins += _upstream(each, final, [file.name for file in files])
-        else:
-            pins.append(_dsc(each, spec, final / dsc[0], expected))
-    swhids = (content_swhid(final / dsc[0]), scan(final).swhid)
-    return Source(
-        path=final,
-        kind=spec.kind,
-        description=f"{spec.package} {spec.version} from {debian.mirror} ({debian.suite})",
-        digest=expected[dsc[0]],
-        swhid=swhids[0],
-        files=files,
-        swhids=swhids,
-        pins=tuple(pins),
-    )
+    return dscs.Fetched(dsc[0], expected, final)
 
 
 def _dsc(asked: Signature, spec: DebianSource, dsc: Path, expected: dict[str, str]) -> Pin:

@@ -6,14 +6,16 @@ filter and does not depend on the release of Python that runs.
 
 from __future__ import annotations
 
+import bz2
 import contextlib
+import gzip
 import lzma
 import os
 import stat
 import tarfile
 import zipfile
 import zlib
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Literal
 
 from verifier import limits
 from verifier.errors import SourceError
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error, lzma.LZMAError,
            RuntimeError, NotImplementedError, ValueError)  # fmt: skip
+_COMPRESSED = ((b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"\x5d\0\0", "xz"))
 
 
 def extract(archive: Path, into: Path) -> None:
@@ -44,8 +47,51 @@ def extract(archive: Path, into: Path) -> None:
         ) from error
 
 
-def _extract_tar(archive: Path, writer: Writer) -> None:
-    with tarfile.open(archive, "r:*") as tar:
+def extract_tar(archive: Path, into: Path) -> None:
+    """Extract a tar that is not compressed; SourceError as `extract` has it."""
+    writer = Writer(into)
+    try:
+        _extract_tar(archive, writer, "r:")
+        writer.finish()
+    except _BROKEN as error:
+        raise SourceError(f"The tar {archive.name} is broken or no tar: {error}.") from error
+
+
+def unpacked(archive: Path, into: Path) -> None:
+    """Write what a gzip, bzip2, xz or lzma file holds, all of its streams.
+
+    Raises:
+        SourceError: none of these, broken, or larger than a source may be.
+    """
+    with archive.open("rb") as file:
+        head = file.read(6)
+    way = next((way for start, way in _COMPRESSED if head.startswith(start)), None)
+    if way is None:
+        raise SourceError(
+            f"{archive.name} is no gzip, bzip2, xz or lzma file, so that no tar in it was signed; "
+            'let the signature be over the "archive".'
+        )
+    room = limits.SOURCE_BYTES
+    try:
+        with _stream(archive, way) as stream, into.open("wb") as made:
+            while chunk := stream.read(1 << 20):
+                room -= len(chunk)
+                if room < 0:
+                    raise SourceError(f"The tar in {archive.name} is too large.")
+                made.write(chunk)
+    except _BROKEN as error:
+        raise SourceError(f"The archive {archive.name} is broken: {error}.") from error
+
+
+def _stream(archive: Path, way: str) -> gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile:
+    """The same readers as those of tarfile."""
+    if way == "gzip":
+        return gzip.GzipFile(archive, "rb")
+    return bz2.BZ2File(archive) if way == "bzip2" else lzma.LZMAFile(archive)
+
+
+def _extract_tar(archive: Path, writer: Writer, mode: Literal["r:*", "r:"] = "r:*") -> None:
+    with tarfile.open(archive, mode) as tar:
         for entry in tar:
             if entry.isdir():
                 writer.directory(entry.name, entry.mtime)

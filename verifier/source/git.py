@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from verifier import limits, process
 from verifier.errors import SourceError, ToolError
 from verifier.source import gitobject, signed
+from verifier.source import snapshot as snapshots
 from verifier.source.base import Pin, Source
 from verifier.source.cache import hold, publish
 from verifier.source.extract import extract
@@ -50,11 +51,14 @@ def obtain(
     cache: Cache,
     notify: Callable[[str], None],
     signatures: Sequence[Signature] = (),
+    *,
+    snapshot: bool = False,
 ) -> Source:
     """Fetch the commit into a bare repository of the cache, and lay out its tree.
 
     Every step from the id to the files is computed again: the commit's bytes have its id, it
     names a tree, and the files on disk have that tree's id. A signature is thus over what is built.
+    With `snapshot`, the repository is asked for all its branches as they are now.
 
     Raises:
         SourceError: unreachable, no such commit or tag, submodules, or a signature that fails.
@@ -82,6 +86,8 @@ def obtain(
         pins.append(Pin("git-tag", object_id("tag", tag, _algorithm(spec)), spec.tag))
         if _algorithm(spec) == "sha1":
             swhids.append(swhid("tag", tag))
+    if snapshot:
+        swhids.append(_snapshot(spec, repository, notify))
     pins += [_signed(each, spec, commit, tag, cache) for each in signatures]
     described = f"{spec.location} at {f'{spec.tag}, ' if spec.tag else ''}{spec.commit}"
     return Source(
@@ -90,6 +96,22 @@ def obtain(
         pins=tuple(pins),
         entries=tree.entries,
     )
+
+
+def _snapshot(spec: GitSource, repository: Path, notify: Callable[[str], None]) -> str:
+    """The SWHID of all that the repository advertises; the commit must be among it."""
+    if _algorithm(spec) != "sha1":
+        raise SourceError("A repository with SHA-256 ids has no SWHIDs; drop source.swhid.")
+    notify(f"listing the branches of {spec.location}")
+    found = snapshots.listing(
+        _git(repository, "ls-remote", "--symref", "--", spec.location), spec.location
+    )
+    if spec.commit not in found.commits:
+        raise SourceError(
+            f"No branch or tag of {spec.location} stands at {spec.commit}, so that a snapshot says "
+            "nothing of it; pin swh:1:rev: alone."
+        )
+    return snapshots.swhid(found.branches)
 
 
 class Head(NamedTuple):

@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import re
 
-_FORM = re.compile(r"swh:1:(cnt|dir|rev|rel):([0-9a-f]{40})")
+_FORM = re.compile(r"swh:1:(cnt|dir|rev|rel|snp):([0-9a-f]{40})")
 _TAGS = {"blob": "cnt", "tree": "dir", "commit": "rev", "tag": "rel"}
 
 
 def kind_of(text: str) -> str:
-    """`cnt`, `dir`, `rev` or `rel`; empty where `text` is no SWHID without qualifiers."""
+    """`cnt`, `dir`, `rev`, `rel` or `snp`; empty where `text` is no SWHID without qualifiers."""
     found = _FORM.fullmatch(text)
     return found[1] if found else ""
 

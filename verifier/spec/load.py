@@ -132,6 +132,14 @@ def _git_source(table: Table) -> model.Source:
 
 def _debian_source(table: Table) -> model.Source:
     source = model.DebianSource(table.get("package", str), table.get("version", str))
+    if table.has("path") or table.has("url"):
+        location = _location(table)
+        if table.has("url") and not re.match("https?://", location):
+            raise table.error("url", f"is {location!r}, which does not start with https://")
+        if not location.endswith(".dsc"):
+            raise table.error("path", "or url must name a .dsc")
+        pinned = table.sha256("sha256")
+        source = dataclasses.replace(source, location=location, sha256=pinned)
     try:
         Locator(package=source.package, version=source.version)
     except ValueError as error:

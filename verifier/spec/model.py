@@ -48,10 +48,16 @@ class GitSource:
 
 @dataclass(frozen=True, slots=True)
 class DebianSource:
-    """A Debian source package in exactly one version."""
+    """A Debian source package in exactly one version.
+
+    By the archive's signed index; or, with a `location`, by a .dsc of that path or http(s) URL,
+    pinned by SHA-256, beside which its files lie.
+    """
 
     package: str
     version: str
+    location: str = ""
+    sha256: str = ""
     kind: str = "debian"
 
 
@@ -59,8 +65,9 @@ class DebianSource:
 class Signature:
     """A signature that must hold over the source, by one of the keys in the files `keys`.
 
-    `over` is "archive", "tag", "commit", "dsc" or "upstream"; `location` is the path or URL of a
-    detached one, empty where the source itself holds it; `namespace` is that of SSH signatures.
+    `over` is "archive", "tar" (the archive without its compression), "tag", "commit", "dsc" or
+    "upstream"; `location` is the path or URL of a detached one, empty where the source itself holds
+    it; `namespace` is that of SSH signatures.
     """
 
     over: str

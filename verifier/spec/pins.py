@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     At = Callable[[Table, str], Path]
     Location = Callable[[Table], str]
 
-_SWHID = re.compile(r"swh:1:(cnt|dir|rev|rel):[0-9a-f]{40}")
-_OVER = {"archive": ("archive",), "git": ("tag", "commit"), "debian": ("dsc", "upstream")}
+_SWHID = re.compile(r"swh:1:(cnt|dir|rev|rel|snp):[0-9a-f]{40}")
+_OVER = {"archive": ("tar", "archive"), "git": ("tag", "commit"), "debian": ("dsc", "upstream")}
 
 
 def read(table: Table, source: model.Source, at: At, location: Location) -> model.Pins:
@@ -25,7 +25,9 @@ def read(table: Table, source: model.Source, at: At, location: Location) -> mode
     swhids = (table.get("swhid", str),) if _is_text(table) else table.strings("swhid", ())
     for swhid in swhids:
         if not _SWHID.fullmatch(swhid):
-            raise table.error("swhid", f"is {swhid!r}, no swh:1:cnt|dir|rev|rel:… of 40 digits")
+            raise table.error("swhid", f"is {swhid!r}, no swh:1:cnt|dir|rev|rel|snp:… of 40 digits")
+        if swhid.startswith("swh:1:snp:") and not isinstance(source, model.GitSource):
+            raise table.error("swhid", f"pins a snapshot, which a source of {source.kind} has not")
     signatures = tuple(
         _signature(each, source, at, location) for each in table.children("signatures")
     )
@@ -57,7 +59,7 @@ def _signature(table: Table, source: model.Source, at: At, location: Location) -
     found = model.Signature(
         over=over,
         keys=keys,
-        location=location(table) if over == "archive" else "",
+        location=location(table) if over in ("archive", "tar") else "",
         namespace=table.get("namespace", str, "git" if source.kind == "git" else "file"),
     )
     table.finish()

@@ -87,7 +87,7 @@ def test_allowed_signers_as_openssh_reads_them(data: Path, options: str, holds: 
             sshsig.detached(made, data, [allowed.read_bytes()], "file")
 
 
-def test_certificates_and_odd_lines_are_refused(data: Path) -> None:
+def test_odd_lines_are_refused(data: Path) -> None:
     key = signers.ssh_key(data.with_name("key"))
     made = signers.ssh_sign(key, data)
     line = signers.public(key)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from verifier import limits
 from verifier.account import Input, InputClass, Inputs
-from verifier.rebuild.inputs import classify, laid
+from verifier.rebuild.inputs import classify, copies, laid
 from verifier.rebuild.inputs.classify import Decision
 from verifier.rebuild.inputs.names import Audited, Elsewhere, Made, Odd, Pinned
 from verifier.rebuild.inputs.processes import shown
@@ -40,12 +40,14 @@ def account(
     recorder: Recorder, sandbox: Sandbox, judge: Judge, method: str, products: Sequence[str] = ()
 ) -> Account:
     """Sum up a build whose steps have all ended; `products` are ends of names of files it made."""
-    judge.packages.look_up(use.path for use in recorder.replay.uses.values() if use.node is None)
+    strangers = [use.path for use in recorder.replay.uses.values() if use.node is None]
+    judge.packages.look_up(strangers)
+    judge = judge.recompiled(strangers)
     decided = [(use, each) for use in _uses(recorder) if (each := _decide(use, recorder, judge))]
     problems = [*recorder.problems, *recorder.replay.problems]
     altered = recorder.altered(sandbox.room.tree, sandbox.tree)
     problems += _gaps(recorder, sandbox, altered)
-    events = _events(recorder, altered)
+    events = sorted([*_events(recorder, altered), *copies.copied(recorder, sandbox)])
     unaccounted = [
         Input(shown(use.path), each.reason, use.process.chain(), each.sha256, each.size)
         for use, each in decided
@@ -204,7 +206,7 @@ def _events(recorder: Recorder, altered: list[Altered]) -> list[Input]:
     for path, entry, made in altered:
         chain = made.process.chain() if made is not None else ()
         found.append(Input(shown(path), ALTERED, chain, entry.sha256, entry.size))
-    return sorted(found)
+    return found
 
 
 def _classes(decided: Iterable[tuple[Use, Decision]], links: int) -> tuple[InputClass, ...]:

@@ -73,6 +73,8 @@ _CHILD = re.compile(r"= (\d+)(?: /\* (\d+) in strace's PID NS \*/)?$")
 _ENDS = re.compile(r"(\d+)<([^>]*)>")
 _BECAME = re.compile(r"<pid changed to (\d+) \.\.\.>$")
 _KILLED = re.compile(r"(?:<unfinished \.\.\.>|\) += \?(?: \w+ \([^<>\"]*\))?)$")
+# A process that died while strace asked what it had called: the kernel runs no call of a dead one.
+_NEVER = "???( <detached ...>"
 _ADDRESS = re.compile(r"\{sa_family=(AF_\w+), (.*?)\}")
 _HOST = re.compile(r'(?:inet_addr\(|inet_pton\(AF_INET6, )"([^"]*)"')
 _PORT = re.compile(r"htons\((\d+)\)")
@@ -112,7 +114,7 @@ def parse(text: str) -> Call | None:
     """
     match = _NAME.match(text)
     if match is None:
-        if text.startswith(("+++ ", "<... ", "--- ", "[ Process PID=")):
+        if text == _NEVER or text.startswith(("+++ ", "<... ", "--- ", "[ Process PID=")):
             return None
         raise ValueError(text)
     return _named(match[1], text)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
+from verifier.rebuild.inputs import bytecode
 from verifier.rebuild.inputs.laid import digests
 from verifier.rebuild.inputs.view import within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from verifier.rebuild.inputs.packages import Owner, Packages
@@ -49,12 +50,35 @@ class Judge(NamedTuple):
 
     `covered` says that a recorded digest of the whole root was checked before the build.
     `remake` makes a file of the root again where a program can, and says whether it is the same.
+    `run` gives what a command printed in the sandbox; `compiled` are the compiled modules that were
+    made again.
     """
 
     view: View
     packages: Packages
     covered: bool
     remake: Callable[[str], bool]
+    run: Callable[[Sequence[str]], str] | None = None
+    compiled: frozenset[str] = frozenset()
+
+    def recompiled(self, paths: Iterable[str]) -> Judge:
+        """This judge, which has the compiled modules among `paths` made again, all at once.
+
+        By an interpreter and from sources that their packages list; where the digest of the root
+        covers them, there is no need.
+        """
+        asked = [each for path in paths if (each := bytecode.module(path)) is not None]
+        if self.covered or self.run is None or not asked:
+            return self
+        wanted = {path for each in asked for path in bytecode.needed(each)}
+        self.packages.look_up(wanted)
+        listed = {path for path in wanted if self._listed(path)}
+        asked = [each for each in asked if listed.issuperset(bytecode.needed(each))]
+        return self._replace(compiled=bytecode.remade(asked, self.run))
+
+    def _listed(self, path: str) -> bool:
+        found = self.decide(path)
+        return found is not None and found.name == PACKAGE
 
     def decide(self, path: str) -> Decision | None:
         """The class of a path without links; None for a directory."""
@@ -71,7 +95,7 @@ class Judge(NamedTuple):
             return Decision(UNACCOUNTED, "it was gone, or no plain file, when the build had ended")
         if path in self.view.own:
             return Decision(ROOT, "written by the verifier for the sandbox", sha256, size)
-        decision = self._owned(path, md5) or self._made(path, host)
+        decision = self._owned(path, md5) or self._again(path) or self._made(path, host)
         return decision._replace(sha256=sha256, size=size)
 
     def _owned(self, path: str, md5: str) -> Decision | None:
@@ -84,6 +108,15 @@ class Judge(NamedTuple):
             reason = f"differs from what its package {_named(listed[0])} lists"
             return Decision(UNACCOUNTED, reason)
         return None
+
+    def _again(self, path: str) -> Decision | None:
+        """A compiled module that its package's source gives again."""
+        made = bytecode.module(path) if path in self.compiled else None
+        if made is None:
+            return None
+        owner = self.packages.owners(made.source)[0]
+        reason = f"{made.interpreter} makes it of {made.source} again"
+        return Decision(PACKAGE, reason, package=_named(owner))
 
     def _made(self, path: str, host: Path) -> Decision:
         """What no package ships with a digest: made again where that can be done, or covered."""

@@ -36,6 +36,14 @@ class Pins(NamedTuple):
     pinned: frozenset[str]
     own: frozenset[str]  # names that the recipe itself writes
 
+    def beside(self) -> Pins:
+        """The same for what lies beside the tree: there, names of the verifier's own come first.
+
+        A requirements.txt that a recipe writes is not the audited one of that name.
+        """
+        audited = {name: digest for name, digest in self.audited.items() if name not in self.own}
+        return self._replace(audited=audited)
+
     def judge(self, name: str, sha256: str, size: int) -> Audited | Pinned | Odd:
         """What a file is that lies under a relative name."""
         known = self.audited.get(name)

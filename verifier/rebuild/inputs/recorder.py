@@ -48,8 +48,8 @@ class Recorder:
         for top in view.known:
             names.put(top, {})
         room = sandbox.room
-        for inside, host in ((sandbox.tree, room.tree), (sandbox.sources, room.sources)):
-            self._lay(inside, host, self.pins)
+        self._lay(sandbox.tree, room.tree, self.pins)
+        self._lay(sandbox.sources, room.sources, self.pins.beside())
 
     def audited(self, inside: str, host: Path) -> None:
         """Take what lies below `inside` now for audited source: steps unpacked it from archives.
@@ -64,7 +64,7 @@ class Recorder:
         """Enter what the verifier laid below `inside` between two steps, under these names."""
         self.pins = self.pins._replace(own=self.pins.own | own)
         if self._replay is not None:
-            self._lay(inside, host, self.pins)
+            self._lay(inside, host, self.pins.beside())
 
     def _lay(self, inside: str, host: Path, pins: laid.Pins | None) -> None:
         try:

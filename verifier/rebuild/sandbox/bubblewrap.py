@@ -105,7 +105,10 @@ class Bubblewrap(Sandbox):
         if self.room.root is None:
             yield from ("--dir", "/etc", "--dir", "/var")
             for name in _HOST_ETC:
-                if (Path("/etc") / name).exists():
+                entry = Path("/etc") / name
+                if _leads_to_tools(entry):  # so that what it leads to has its own name inside
+                    yield from ("--symlink", str(entry.readlink()), f"/etc/{name}")
+                elif entry.exists():
                     yield from ("--ro-bind", f"/etc/{name}", f"/etc/{name}")
         else:
             yield from ("--ro-bind", str(self._root / "etc"), "/etc")
@@ -141,6 +144,14 @@ class Bubblewrap(Sandbox):
             "seccomp": seccomp.program() is not None,
             "limits": asdict(settings.limits),
         }
+
+
+def _leads_to_tools(entry: Path) -> bool:
+    """Whether it is a link to a file that the sandbox shows under the same name."""
+    if not entry.is_symlink():
+        return False
+    target = os.path.normpath(entry.parent / entry.readlink())
+    return target.startswith("/usr/") and entry.exists() and str(entry.resolve()) == target
 
 
 def _filter_descriptor() -> int | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from verifier import limits
 from verifier.model import Strength
+from verifier.report import pins
 from verifier.report.figures import figures
 from verifier.report.page import bytemap, facts
 from verifier.report.page.islands import islands
@@ -121,6 +122,7 @@ def _context(report: Report) -> dict[str, Any]:
         "uses": facts.uses(report, _rules(report)),
         "free_reasons": facts.free_reasons(report),
         "signers": facts.signers(report),
+        "pins": pins.rows(report),
         "classes": [(name, MEANINGS[name]) for name in bytemap.CLASSES],
         "versions": _versions(report),
     }

@@ -152,6 +152,10 @@ def test_a_link_or_pipe_is_no_plain_file(root: Path) -> None:
 
 def test_laid_files() -> None:
     pins = Pins({"a": "1", "b": "2"}, frozenset({"1", "2"}), frozenset({"9"}), frozenset({"list"}))
+    both = pins._replace(own=frozenset({"a"}))
+    assert both.judge("a", "7", 1) == Odd(SWAPPED, "7", 1)
+    assert both.beside().judge("a", "7", 1) == Pinned("written by the verifier", "7", 1)
+    assert both.beside().judge("b", "7", 1) == Odd(SWAPPED, "7", 1)
     assert pins.judge("a", "1", 5) == Audited("a", "1", 5)
     assert pins.judge("renamed", "2", 5) == Audited("renamed", "2", 5)
     assert pins.judge("a", "2", 5) == Odd(SWAPPED, "2", 5)

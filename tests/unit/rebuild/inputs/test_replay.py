@@ -67,6 +67,7 @@ def test_a_log_without_a_beginning_is_a_problem() -> None:
     [
         ("10 openat(what is this", "is not understood"),
         ("10 teleport(1) = 0", "is not understood"),
+        ('10 openat(AT_FDCWD</b>, "x", O_RDONLY <detached ...>', "is not understood"),
         ('10 openat(AT_FDCWD</b>, "x", O_RDONLY) = 3', "gone before it could be named"),
         (opened(77, "/x"), "has no known parent"),
         ("10 io_uring_setup(8, {}) = 3<anon_inode:[io_uring]>", "called io_uring_setup"),
@@ -84,6 +85,7 @@ def test_what_the_recording_cannot_vouch_for_is_a_problem(line: str, said: str) 
 @pytest.mark.parametrize(
     "line",
     [
+        "10 ???( <detached ...>",
         "10 +++ superseded by execve in pid 12 +++",
         '10 openat(AT_FDCWD</b>, "x", O_RDONLY <unfinished ...>',
         "10 <... execve resumed>) = -1 (errno 18446744073709551359)",
