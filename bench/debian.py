@@ -161,7 +161,7 @@ def rebuild(target: Target, cache: Cache) -> dict[str, Any]:
 def facts(report: dict[str, Any]) -> dict[str, Any]:
     """What the table says of a report."""
     debs = [member for member in report["members"] if member["path"].endswith(".deb")]
-    programs = [member for member in report["members"] if member["format"] in ("elf", "pe")]
+    programs = [member for member in report["members"] if member.get("format") in ("elf", "pe")]
     inputs = report.get("inputs")
     return {
         "verdict": report["verdict"],
