@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.errors import LimitError
-from verifier.semantic.layout import islands, pages, tables
+from verifier.semantic.layout import islands, narrow, pages, tables
 from verifier.semantic.layout.program import Ints, Kind, Piece, Program, Slots, slots_of, table_of
 from verifier.semantic.layout.x86 import Code, Flow
 
@@ -93,7 +93,11 @@ def assemble(program: Program, decode: Decode) -> Assembled:
     starts = np.union1d(starts, np.array([each.start for each in data], dtype=np.int64))
     made = [row for code in codes for row in code.fixed]
     made += [row for piece in code_pieces for row in _stubs(program, piece)]
-    parts = [program.slots.table(), rows[_outer(rows, starts, code_pieces)], table_of(made)]
+    known = program.slots.table()
+    if program.machine == "x86" and program.relative:
+        known, unclear = narrow.classified(program, zip(read, codes, strict=True), data)
+        doubts += unclear
+    parts = [known, rows[_outer(rows, starts, code_pieces)], table_of(made)]
     known = np.concatenate(parts)
     words = [row for piece in program.pieces for row in _made(program, piece, known)]
     rows = np.concatenate([known, table_of(words)])

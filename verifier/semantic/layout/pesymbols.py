@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _SYMBOL = struct.Struct("<8sIhHBB")
 _FILE, _STATIC, _EXTERNAL, _WEAK = 103, 3, 2, 105
 _FUNCTION = 0x20
+_ABSOLUTE = -1
+_BASES = (b"image_base", b"ImageBase")  # what GNU ld calls the address of the image
 # GNU ld numbers what it adds for automatic imports in the order of its inputs.
 _NUMBERED = re.compile(rb"(\b__(?:fu|nm))\d+(?=_)")
 
@@ -71,6 +73,8 @@ def _coff(data: Buffer, image: Image, program: Program) -> set[int]:
             told = program.piece_at(address)
             if told is not None and not told.content:
                 place = 0  # a part of a table that facts tell whole
+        if section == _ABSOLUTE and label.strip(b"_") in _BASES:
+            place = value - image.optional["ImageBase"] % (1 << 32)
         if storage == _FILE:
             place = 0  # the index of the next file's symbol
         if storage == _WEAK:

@@ -77,4 +77,5 @@ def _again(data: bytes, base: int, machine: str, before: _Known) -> Code:
         rows=rows[np.argsort(rows[:, 0], kind="stable")],
         bad=merged(code.bad, new.bad),
         indirect=merged(code.indirect, new.indirect),
+        fields=x86.fields(data, base) if code.fields else None,
     )

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import itertools
 from array import array
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,8 +16,6 @@ import numpy as np
 from verifier.semantic.layout.program import VECTORS, Ints, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from iced_x86 import Decoder, Formatter, Instruction
 
 
@@ -42,6 +41,11 @@ class Registers(NamedTuple):
     taken: Ints  # 1 where base and offset make an address, 0 where they access memory
 
 
+Fields = Callable[[Sequence[tuple[int, int]]], list[int]]
+"""For (start, place) of an instruction and of four bytes of it: the kind of reference that they
+are as an absolute address, or 0 where they are none of its numbers."""
+
+
 class Code(NamedTuple):
     """Decoded code. `rows` is a table of slots: at, size, kind, target, symbol (0).
 
@@ -59,6 +63,7 @@ class Code(NamedTuple):
     fixed: tuple[tuple[int, int, int, int, int], ...] = ()  # slots even inside their own atom
     doubts: tuple[str, ...] = ()
     tables: tuple[tuple[int, int], ...] = ()  # (address, length) of jump tables without slots
+    fields: Fields | None = None  # what absolute numbers of 32-bit code are to their instructions
 
 
 def decode(data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:
@@ -77,7 +82,8 @@ def decode(data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:
         for at, place in zip(lost, places, strict=True)
         if place >= len(starts.starts) or starts.starts[place] != at
     ]
-    return _anew(data, base, bits, lost) if missing else starts
+    code = _anew(data, base, bits, lost) if missing else starts
+    return code._replace(fields=fields(data, base)) if bits == 32 else code
 
 
 def _anew(data: bytes, base: int, bits: int, atoms: list[int]) -> Code:
@@ -184,14 +190,45 @@ class _Sweep:
     def _width(self, instruction: Instruction) -> int:
         known = self._widths.get(instruction.code)
         if known is None:
-            from iced_x86 import MemorySizeExt  # noqa: PLC0415 - as above
-
-            size = MemorySizeExt.size(instruction.memory_size)
-            known = max((each for each in VECTORS if each <= size), default=Kind.ACCESS)
-            if known in VECTORS and not wants_alignment(_formatter().format_mnemonic(instruction)):
-                known = Kind.ACCESS
-            self._widths[instruction.code] = known
+            known = self._widths[instruction.code] = _wide(instruction)
         return known
+
+
+def _wide(instruction: Instruction) -> int:
+    """The kind of an access: to how many bytes at once, if these must be aligned."""
+    from iced_x86 import MemorySizeExt  # noqa: PLC0415 - as above
+
+    size = MemorySizeExt.size(instruction.memory_size)
+    known = max((each for each in VECTORS if each <= size), default=Kind.ACCESS)
+    aligned = known not in VECTORS or wants_alignment(_formatter().format_mnemonic(instruction))
+    return int(known if aligned else Kind.ACCESS)
+
+
+def fields(data: bytes, base: int) -> Fields:
+    """What numbers of the 32-bit code `data` at `base` are (`Fields`)."""
+    return partial(_fields, data, base)
+
+
+def _fields(data: bytes, base: int, wanted: Sequence[tuple[int, int]]) -> list[int]:
+    from iced_x86 import Decoder, Register  # noqa: PLC0415 - as above
+
+    decoder = Decoder(32, data, ip=base)
+    found: list[int] = []
+    for start, place in wanted:
+        decoder.position, decoder.ip = start - base, start
+        instruction = decoder.decode()
+        parts = decoder.get_constant_offsets(instruction)
+        inner = place - start
+        kind = 0
+        if inner == parts.immediate_offset and parts.immediate_size == 4:
+            kind = 0 if instruction.near_branch_target else int(Kind.TAKEN)
+        elif inner == parts.displacement_offset and parts.displacement_size == 4:
+            kind = _wide(instruction)
+            bare = instruction.memory_base == instruction.memory_index == Register.NONE
+            if instruction.mnemonic == _lea() or (kind == Kind.ACCESS and not bare):
+                kind = int(Kind.TAKEN)  # an array's address, to which registers are added
+        found.append(kind if instruction.code else 0)
+    return found
 
 
 _SCALAR = ("cvtsd", "cvtss", "cvttsd", "cvttss", "cvtsi", "pins", "pmov")
