@@ -48,7 +48,7 @@ def library(kind: Kind, name: str, line: int, out: Path) -> tuple[Path, Path]:
     first = file if line < 0 else mutants.mutant(file, line)
     objects = builds.objects(kind, (first, *rest), _flags(file))
     target = out / f"{name}{line}" / f"lib.{kind.suffix}"
-    more = ("-Wl,--no-insert-timestamp",) if kind is builds.PE else ()
+    more = ("-Wl,--no-insert-timestamp",) if kind.format == "pe" else ()
     path = builds.linked(kind, objects, target, *more, plus=name == "tinyxml2")
     return path, builds.stripped(kind, path)
 
@@ -82,7 +82,7 @@ def test_exactly_the_changed_functions_are_reported(
     known = [addresses(which, pair[0]) for pair in (before, after)]
     wanted = {known[1].get(each, ("rebuilt", known[0].get(each))) for each in truth}
     for one, other in zip(before, after, strict=True):
-        found = explain(kind, *(memoryview(path.read_bytes()) for path in (other, one)))
+        found = explain(builds.KINDS[kind].format, *(memoryview(path.read_bytes()) for path in (other, one)))
         assert not found.finding.total
         reported = {
             place(which, other, known[1], each.where)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.layouts.builds import Kind
 
 _VERSION = 1  # of what is written here: raise it when a pair is made in another way
-_SAME = {"elf": "-Wl,--build-id=none", "pe": "-Wl,--no-insert-timestamp"}
+_SAME = {"elf": "-Wl,--build-id=none", "pe": "-Wl,--no-insert-timestamp"}  # by format
 _REPRODUCIBLE = _SAME["pe"]
 
 SHAPES = """
@@ -60,7 +60,7 @@ class Twin(NamedTuple):
 
 def unsummed(data: bytes, kind: Kind) -> bytes:
     """A PE image with zeros for its time stamp and checksum."""
-    if kind is not PE:
+    if kind.format != "pe":
         return data
     nt = int.from_bytes(data[0x3C:0x40], "little")
     return data[: nt + 8] + bytes(4) + data[nt + 12 : nt + 88] + bytes(4) + data[nt + 92 :]
@@ -95,7 +95,7 @@ def _zlib(kind: Kind, *flags: str) -> tuple[Path, ...]:
 def _order(kind: Kind) -> Callable[[Path, Path], None]:
     def make(one: Path, other: Path) -> None:
         objects = _zlib(kind)
-        more = (_SAME[kind.name],)
+        more = (_SAME[kind.format],)
         builds.linked(kind, objects, one, *more)
         builds.linked(kind, objects[::-1], other, *more)
 
@@ -107,7 +107,7 @@ def _cpp(kind: Kind) -> Callable[[Path, Path], None]:
         shapes = one.parent.parent / "shapes.cpp"
         shapes.write_text(SHAPES)
         objects = builds.objects(kind, (builds.tinyxml2_file(), shapes), ("-O2",))
-        more = (_SAME[kind.name],)
+        more = (_SAME[kind.format],)
         builds.linked(kind, objects, one, *more, plus=True)
         builds.linked(kind, objects[::-1], other, *more, plus=True)
 

@@ -34,10 +34,12 @@ def split(program: Program, rows: Iterable[Row]) -> None:
         start, end = found
         for symbol, target, bits in struct.iter_unpack("<III", piece.data[start + 12 : end]):
             program.facts.append(("pseudo relocation", Address(symbol), Address(target), bits))
-        parts = ((piece.name, 0, start), (f"{piece.name} pseudo relocations", start, end))
-        for name, first, stop in (*parts, (f"{piece.name} after them", end, piece.size)):
+        told = f"{piece.name} pseudo relocations"
+        parts = [(piece.name, 0, start), (f"{told}' header", start, start + len(_HEADER))]
+        parts += [(told, start + len(_HEADER), end), (f"{piece.name} after them", end, piece.size)]
+        for name, first, stop in parts:
             if stop > first:
-                content = piece.content and name != parts[1][0]
+                content = piece.content and name != told
                 cut = piece.data[first:stop]
                 pieces.append(
                     piece._replace(

@@ -59,14 +59,17 @@ def _coff(data: Buffer, image: Image, program: Program) -> set[int]:
         name, value, section, kind, storage, more = _SYMBOL.unpack_from(raw, 18 * number)
         aux = raw[18 * (number + 1) : 18 * (number + 1 + more)]
         number += 1 + more
-        label = _NUMBERED.sub(rb"\1", _text(name, strings))
+        numbered = _text(name, strings)
+        label = _NUMBERED.sub(rb"\1", numbered)
         place: object = value
         home: object = section
         if 0 < section <= len(image.sections):
             home = image.sections[section - 1].label
             address = image.sections[section - 1].address + value
             place = Address(address)
-            if storage in (_EXTERNAL, _STATIC) and not label.startswith(b".") and not more:
+            inside = label != numbered  # a number of an instruction, which is filled at run time
+            plain = not inside and not label.startswith(b".") and not more
+            if storage in (_EXTERNAL, _STATIC) and plain:
                 _name(program, address, label.decode("utf-8", "backslashreplace"))
                 if kind == _FUNCTION or storage == _EXTERNAL:
                     found.add(address)
