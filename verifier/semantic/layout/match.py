@@ -82,10 +82,12 @@ class Match:
         self._queue: list[tuple[int, int]] = []
         self._unlike: list[tuple[int, int]] = []
         self._fresh: list[tuple[int, int]] = []  # data whose words were not followed yet
+        self._loose: set[int] = set()  # data paired by a base alone, which may lie before its object
         self._places = one.slots.at.tolist(), other.slots.at.tolist()
         self._stops = np.unique(one.slots.target).tolist()
         self._told = (_unwinding(one), _unwinding(other))
         self.targets = _targets(one), _targets(other)
+        self._bases = _bases(one)
         self.symbols = (one.slots.symbol.tolist(), other.slots.symbol.tolist())
 
     def run(self) -> list[Extent]:
@@ -104,19 +106,21 @@ class Match:
         self.extents = [*self._code_extents(), *data]
         return sorted(self.extents)
 
-    def pair(self, a: int, b: int, *, sure: bool = False) -> None:
+    def pair(self, a: int, b: int, *, sure: bool = False, loose: bool = False) -> None:
         """Note that address `a` of one image is `b` of the other, if nothing speaks against it.
 
         Functions of other contents wait until all that are alike are paired: in a list of
-        pointers they may stand in another order. Symbols are `sure`.
+        pointers they may stand in another order. Symbols are `sure`, bases of arrays `loose`.
         """
         one, other = self.one.piece_at(a), self.other.piece_at(b)
         if one is None or other is None or one.name != other.name or not one.content:
             return
         if not one.code:
-            if a not in self.data:
-                self.data[a] = b
-                self._fresh.append((a, b))
+            if a not in self.data or (a in self._loose and not loose):
+                if self.data.get(a) != b:
+                    self.data[a] = b
+                    self._fresh.append((a, b))
+                (self._loose.add if loose else self._loose.discard)(a)
             return
         start, begin = self.one.atom(a), self.other.atom(b)
         if a - start != b - begin or start in self.code or begin in self.back:
@@ -177,11 +181,12 @@ class Match:
             self.targets[1][theirs],
             self.symbols[0][mine],
             self.symbols[1][theirs],
+            self._bases[mine],
             strict=False,
         )
-        for a, b, symbol, twin in columns:
+        for a, b, symbol, twin, loose in columns:
             if not symbol and not twin:
-                self.pair(a, b)
+                self.pair(a, b, loose=loose)
 
     def _data_round(self) -> bool:
         """Cut data where paired references point, and pair what the words in it point at."""
@@ -267,6 +272,13 @@ def _targets(image: Assembled) -> list[int]:
     """What each slot points at; 0 for whole pages, which tell nothing of what begins there."""
     slots = image.slots
     found: list[int] = np.where(slots.kind == Kind.PAGE, 0, slots.target).tolist()
+    return found
+
+
+def _bases(image: Assembled) -> list[bool]:
+    """Whether each slot is an address of 32-bit code, to which it may add registers."""
+    narrow = image.program.machine == "x86"
+    found: list[bool] = (narrow & (image.slots.kind == Kind.TAKEN)).tolist()
     return found
 
 

@@ -76,6 +76,8 @@ def _coff(data: Buffer, image: Image, program: Program) -> set[int]:
             told = program.piece_at(address)
             if told is not None and not told.content:
                 place = 0  # a part of a table that facts tell whole
+            if storage == _STATIC and label.startswith(b".") and more and not any(aux[:4]):
+                place = 0  # where nothing of an input begins: its part of the section is empty
         if section == _ABSOLUTE and label.strip(b"_") in _BASES:
             place = value - image.optional["ImageBase"] % (1 << 32)
         if storage == _FILE:
