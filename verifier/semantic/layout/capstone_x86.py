@@ -86,8 +86,9 @@ def _field(instruction: Any, inner: int) -> int:
     memory = [each.mem for each in instruction.operands if each.type == capstone.x86.X86_OP_MEM]
     bare = all(not each.base and not each.index for each in memory)
     kind = _width(name, instruction.op_str)
-    taken = name == "lea" or (kind == Kind.ACCESS and not bare)
-    return int(Kind.TAKEN if taken else kind)
+    if kind == Kind.ACCESS and not bare:
+        return int(Kind.INDEXED)
+    return int(Kind.TAKEN if name == "lea" else kind)
 
 
 class _Sweep:

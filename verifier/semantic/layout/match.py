@@ -278,7 +278,7 @@ def _targets(image: Assembled) -> list[int]:
 def _bases(image: Assembled) -> list[bool]:
     """Whether each slot is an address of 32-bit code, to which it may add registers."""
     narrow = image.program.machine == "x86"
-    found: list[bool] = (narrow & (image.slots.kind == Kind.TAKEN)).tolist()
+    found: list[bool] = (narrow & np.isin(image.slots.kind, (Kind.TAKEN, Kind.INDEXED))).tolist()
     return found
 
 

@@ -39,6 +39,7 @@ class Kind(IntEnum):
     TYPES = 8  # a reference in a table of exception types
     MADE = 9  # a number that the linker derives: the index of a relocation
     PAGE = 10  # a page of 4 KiB whose use was not found (AArch64 adrp)
+    INDEXED = 11  # an address to which an instruction adds registers (32-bit x86)
     WIDE_16 = 16  # an access to as many bytes at once, which must be aligned
     WIDE_32 = 32
     WIDE_64 = 64

@@ -37,7 +37,8 @@ def find(image: Assembled, mapping: Mapping) -> tuple[list[str], list[str]]:
     """(faults, assumptions): two such words side by side are a table, one may be chance."""
     faults: list[str] = []
     found: list[str] = []
-    bases = np.unique(image.slots.target[image.slots.kind == Kind.TAKEN])
+    taken = np.isin(image.slots.kind, (Kind.TAKEN, Kind.INDEXED))
+    bases = np.unique(image.slots.target[taken])
     jumping = _jumping(image)
     for piece in image.program.pieces:
         if piece.content and not piece.code and piece.data is not None and piece.size >= 4:
@@ -115,7 +116,7 @@ def _jumping(image: Assembled) -> Ints:
     for _ in range(_HOPS):
         linked = np.isin(sources, parts) | np.isin(targets, parts)
         parts = np.unique(np.concatenate([parts, sources[linked], targets[linked]]))
-    taken = slots.kind == Kind.TAKEN
+    taken = np.isin(slots.kind, (Kind.TAKEN, Kind.INDEXED))
     return np.unique(slots.target[taken][np.isin(_parts(image, slots.at[taken]), parts)])
 
 

@@ -225,8 +225,10 @@ def _fields(data: bytes, base: int, wanted: Sequence[tuple[int, int]]) -> list[i
         elif inner == parts.displacement_offset and parts.displacement_size == 4:
             kind = _wide(instruction)
             bare = instruction.memory_base == instruction.memory_index == Register.NONE
-            if instruction.mnemonic == _lea() or (kind == Kind.ACCESS and not bare):
-                kind = int(Kind.TAKEN)  # an array's address, to which registers are added
+            if kind == Kind.ACCESS and not bare:
+                kind = int(Kind.INDEXED)
+            elif instruction.mnemonic == _lea():
+                kind = int(Kind.TAKEN)
         found.append(kind if instruction.code else 0)
     return found
 
