@@ -82,7 +82,9 @@ def test_exactly_the_changed_functions_are_reported(
     known = [addresses(which, pair[0]) for pair in (before, after)]
     wanted = {known[1].get(each, ("rebuilt", known[0].get(each))) for each in truth}
     for one, other in zip(before, after, strict=True):
-        found = explain(builds.KINDS[kind].format, *(memoryview(path.read_bytes()) for path in (other, one)))
+        found = explain(
+            builds.KINDS[kind].format, *(memoryview(path.read_bytes()) for path in (other, one))
+        )
         assert not found.finding.total
         reported = {
             place(which, other, known[1], each.where)

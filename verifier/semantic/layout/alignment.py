@@ -2,8 +2,8 @@
 
 Nothing in an image says how a thing must be aligned. x86-64 compilers align arrays of 16 bytes and
 more to 16 (psABI, 3.1.2), so that code may read them with instructions that fault elsewhere;
-pointers stand at multiples of their size; and the lowest bit of a member function's address tells virtual
-ones apart (Itanium C++ ABI, 2.3).
+pointers stand at multiples of their size; and the lowest bit of a member function's address tells
+virtual ones apart (Itanium C++ ABI, 2.3).
 """
 
 from __future__ import annotations

@@ -82,7 +82,9 @@ class Match:
         self._queue: list[tuple[int, int]] = []
         self._unlike: list[tuple[int, int]] = []
         self._fresh: list[tuple[int, int]] = []  # data whose words were not followed yet
-        self._loose: set[int] = set()  # data paired by a base alone, which may lie before its object
+        self._loose: set[int] = (
+            set()
+        )  # data paired by a base alone, which may lie before its object
         self._places = one.slots.at.tolist(), other.slots.at.tolist()
         self._stops = np.unique(one.slots.target).tolist()
         self._told = (_unwinding(one), _unwinding(other))
@@ -116,11 +118,7 @@ class Match:
         if one is None or other is None or one.name != other.name or not one.content:
             return
         if not one.code:
-            if a not in self.data or (a in self._loose and not loose):
-                if self.data.get(a) != b:
-                    self.data[a] = b
-                    self._fresh.append((a, b))
-                (self._loose.add if loose else self._loose.discard)(a)
+            self._note(a, b, loose)
             return
         start, begin = self.one.atom(a), self.other.atom(b)
         if a - start != b - begin or start in self.code or begin in self.back:
@@ -137,6 +135,14 @@ class Match:
         self._queue.append((i, j))
         for x, y in zip(self._told[0].get(start, ()), self._told[1].get(begin, ()), strict=False):
             self.pair(x, y)
+
+    def _note(self, a: int, b: int, loose: bool) -> None:
+        """Pair data; what one instruction refers to alone counts more than what may be a base."""
+        if a not in self.data or (a in self._loose and not loose):
+            if self.data.get(a) != b:
+                self.data[a] = b
+                self._fresh.append((a, b))
+            (self._loose.add if loose else self._loose.discard)(a)
 
     def _seed(self) -> None:
         one, other = self.one.program, self.other.program

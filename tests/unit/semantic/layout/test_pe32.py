@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import realfiles
+from tests.layouts import twins
+from tests.layouts.builds import PE32
 from tests.unit.semantic.layout.a64builds import run
 from verifier.semantic.layout import capstone_x86, decoders, pe, proof, x86
 from verifier.semantic.layout.assembled import assemble
+from verifier.semantic.layout.explain import explain
 from verifier.semantic.layout.match import Match
+from verifier.semantic.layout.program import Kind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,3 +115,130 @@ def test_padding_of_32_bit_code() -> None:
             for decode in (x86.decode, capstone_x86.decode)
         ]
         assert flows[0] == flows[1] == [x86.Flow.PADS if text in idle else x86.Flow.NEXT], text
+
+
+@pytest.mark.parametrize("name", ["pe32-cpp", "pe32-vectors"])
+def test_both_decoders_tell_the_same_of_rebased_words(name: str) -> None:
+    """What an absolute address is to its instruction: a number, an array's, memory, a vector."""
+    data = memoryview(twins.twin(name).contents()[0])
+    one, other = (assemble(pe.load(data), each) for each in (decoders.first, decoders.second))
+    assert one.slots.table().tolist() == other.slots.table().tolist()
+    kinds = set(one.slots.kind.tolist())
+    assert {Kind.TAKEN, Kind.INDEXED, Kind.ACCESS, Kind.POINTER} < kinds
+    assert (Kind.WIDE_16 in kinds) == (name == "pe32-vectors")
+
+
+_FRAME = """
+ .globl _used
+ .section .drectve
+ .ascii " -export:used"
+ .text
+_used:
+%s
+ ret
+"""
+_CODE = {
+    "plain": "movl (%esp), %eax\n call _other\n movl $_word, %ecx\n addl (%ecx), %eax",
+    "next": "call 1f\n1: popl %eax\n addl $_word - 1b, %eax",
+    "pops": "call _pops\n1: addl $_word - 1b, %eax",
+    "thunk": "call _thunk\n1: movl _word - 1b(%ebx), %eax",
+    "straddles": ".byte 0x90\n .long _word\n nop",
+}
+_OTHER = """
+ .text
+_other: movl $3, %eax
+ ret
+_pops: popl %eax
+ jmp *%eax
+_thunk: movl (%esp), %ebx
+ ret
+ .data
+_word: .long 7
+"""
+
+
+@pytest.mark.parametrize("name", list(_CODE))
+def test_code_that_learns_where_it_runs_is_not_decided(name: str, tmp_path: Path) -> None:
+    """From there it could reach things by distances that no relocation names."""
+    (tmp_path / "a.s").write_text(_FRAME % _CODE[name] + _OTHER)
+    _link(tmp_path, "a.s")
+    data = memoryview((tmp_path / "out.dll").read_bytes())
+    for decode in (decoders.first, decoders.second):
+        doubts = assemble(pe.load(data), decode).doubts
+        reason = "is no number of an instruction" if name == "straddles" else "learns where it runs"
+        assert [reason in each for each in doubts] == ([] if name == "plain" else [True])
+
+
+def _link(where: Path, *files: str, more: tuple[str, ...] = ()) -> None:
+    command = ["i686-w64-mingw32-gcc", "-nostdlib", "-shared", "-Wl,--no-insert-timestamp"]
+    run([*command, "-Wl,-e,_used", *more, "-o", "out.dll", *files], where)
+
+
+_VECTOR = """
+ .globl _used
+ .section .drectve
+ .ascii " -export:used"
+ .text
+_used: %s _wide, %%xmm0
+ movl _first, %%eax
+ addl _first + 4, %%eax
+ ret
+ .section .rdata, "dr"
+ .balign 16
+_first: .long 1, 2
+ %s
+_wide: .long 4, 5, 6, 7
+"""
+
+
+@pytest.mark.parametrize(("name", "total"), [("movaps", False), ("movups", True)])
+def test_what_is_read_at_once_stays_aligned(name: str, total: bool, tmp_path: Path) -> None:
+    images = []
+    for number, align in enumerate((".balign 16", "")):
+        where = tmp_path / str(number)
+        where.mkdir()
+        (where / "a.s").write_text(_VECTOR % (name, align))
+        _link(where, "a.s", more=("-s",))
+        images.append(twins.unsummed((where / "out.dll").read_bytes(), PE32))
+    finding = _judged(*images)
+    assert finding.total == total
+    assert total or any("otherwise aligned" in each for each in finding.faults)
+
+
+def test_without_base_relocations_nothing_is_decided(tmp_path: Path) -> None:
+    (tmp_path / "a.s").write_text(_FRAME % _CODE["plain"] + _OTHER)
+    _link(tmp_path, "a.s", more=("-Wl,--disable-reloc-section",))
+    data = bytearray((tmp_path / "out.dll").read_bytes())
+    header = int.from_bytes(data[0x3C:0x40], "little")
+    data[header + 22] |= 1  # IMAGE_FILE_RELOCS_STRIPPED
+    found = explain("pe", memoryview(data), memoryview(data))
+    assert not found.finding.total
+    assert "It has no base relocations" in found.notes[-1]
+
+
+_ARRAYS = """
+ .globl _used
+ .section .drectve
+ .ascii " -export:used"
+ .text
+_used: movl %s(, %%eax, 4), %%eax
+ addl _front, %%eax
+ ret
+ .section .rdata, "dr"
+_front: .long 9, 0, 0, 0
+ .globl _array
+_array: .long 1, 2, 3, 4
+"""
+
+
+@pytest.mark.parametrize(("base", "total"), [("_array - 8", True), ("_array - 4", False)])
+def test_a_base_in_zeros_moves_with_its_array(base: str, total: bool, tmp_path: Path) -> None:
+    """`array[i - 2]` becomes `array[i - 1]`; the zeros before it look like an object that moved."""
+    images = []
+    for number, text in enumerate(("_array - 8", base)):
+        where = tmp_path / str(number)
+        where.mkdir()
+        (where / "a.s").write_text(_ARRAYS % text)
+        _link(where, "a.s", more=("-s",))
+        images.append(twins.unsummed((where / "out.dll").read_bytes(), PE32))
+    assert _judged(*images).total == total
