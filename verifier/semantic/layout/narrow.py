@@ -47,6 +47,8 @@ def classified(
                     " number of an instruction."
                 )
             table[rows, 2] = kinds
+        if (place := _leaves(program, code)) >= 0:
+            doubts.append(f"Code at {program.label(place)} runs on in data.")
         if (place := _learns(piece, code)) >= 0:
             doubts.append(
                 f"Code at {program.label(place)} learns where it runs, so that it may compute"
@@ -71,6 +73,17 @@ def _kinds(code: Code, places: Ints) -> Ints:
     ends = np.append(code.starts[1:], np.iinfo(np.int64).max)[np.maximum(homes, 0)]
     found[(homes < 0) | (places + 4 > ends)] = 0
     return found
+
+
+def _leaves(program: Program, code: Code) -> int:
+    """Where code calls or branches to what is told to be no code: -1 for nowhere."""
+    direct = code.rows[np.isin(code.rows[:, 2], (Kind.CALL, Kind.BRANCH))]
+    for piece in program.pieces:
+        if piece.content and not piece.code:
+            inside = (direct[:, 3] >= piece.address) & (direct[:, 3] < piece.end)
+            if np.any(inside):
+                return int(direct[inside][0, 0])
+    return -1
 
 
 def _learns(piece: Piece, code: Code) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from verifier.errors import ParseError
 from verifier.semantic.layout.frames import frames, type_slots
 from verifier.semantic.layout.petables import whole
-from verifier.semantic.layout.program import Address, Kind
+from verifier.semantic.layout.program import Address, Kind, parted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,24 +140,15 @@ def _apart(program: Program, rows: list[Row], starts: set[int]) -> None:
             continue
         first = mine[0]
         end = min((at for at in starts if mine[-1] < at < piece.end), default=piece.end)
-        inside = {first, end - 1, *(row[0] for row in rows), *starts}
-        if any(first < at < end for at in inside - {end - 1}) or mine[-1] >= end:
+        known = (*starts, *(row[0] for row in rows), *(row[3] for row in rows))
+        inside = any(first <= at < end for at in known)
+        if inside or mine[-1] >= end:
             raise ParseError("Exception tables lie among code")
-        parts = [(piece.name, piece.address, first), (f"{piece.name} tables", first, end)]
-        for name, start, stop in (*parts, (f"{piece.name} after them", end, piece.end)):
-            if stop > start:
-                begin = start - piece.address
-                pieces.append(
-                    piece._replace(
-                        name=name,
-                        address=start,
-                        offset=piece.offset + begin,
-                        stored=max(0, min(piece.stored, stop - piece.address) - begin),
-                        size=stop - start,
-                        data=piece.data[begin : stop - piece.address],
-                        code=piece.code and name != parts[1][0],
-                    )
-                )
+        tables, last = f"{piece.name} tables", end - piece.address
+        parts = [(piece.name, 0, first - piece.address), (tables, first - piece.address, last)]
+        parts.append((f"{piece.name} after tables", last, piece.size))
+        cut = parted(piece, parts)
+        pieces += [each._replace(code=each.name != tables) for each in cut]
     program.pieces = tuple(pieces)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from verifier.semantic.layout.program import Address, Kind, Piece
+from verifier.semantic.layout.program import Address, Kind, Piece, parted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,21 +37,10 @@ def split(program: Program, rows: Iterable[Row]) -> None:
         told = f"{piece.name} pseudo relocations"
         parts = [(piece.name, 0, start), (f"{told}' header", start, start + len(_HEADER))]
         parts += [(told, start + len(_HEADER), end), (f"{piece.name} after them", end, piece.size)]
-        for name, first, stop in parts:
-            if stop > first:
-                content = piece.content and name != told
-                cut = piece.data[first:stop]
-                pieces.append(
-                    piece._replace(
-                        name=name,
-                        address=piece.address + first,
-                        offset=piece.offset + first,
-                        stored=max(0, min(piece.stored, stop) - first),
-                        size=stop - first,
-                        data=cut,
-                        content=content,
-                    )
-                )
+        pieces += [
+            each._replace(content=each.content and each.name != told)
+            for each in parted(piece, parts)
+        ]
     program.pieces = tuple(pieces)
 
 

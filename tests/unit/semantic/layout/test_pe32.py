@@ -242,3 +242,72 @@ def test_a_base_in_zeros_moves_with_its_array(base: str, total: bool, tmp_path: 
         _link(where, "a.s", more=("-s",))
         images.append(twins.unsummed((where / "out.dll").read_bytes(), PE32))
     assert _judged(*images).total == total
+
+
+_HANDLED = """
+ .globl _used
+ .section .drectve
+ .ascii " -export:used"
+ .text
+ %s
+ .section .rdata, "dr"
+ .balign 4
+_loads: .long 72, 0, 0, 0, 0, 0, 0, 0, %s, 0, 0, 0, 0, 0, 0, _cookie, _list, 2
+ .long 1, 2, 3
+_list: .rva %s, %s
+ .data
+_cookie: .long 0xbb40e64e
+"""
+_PARTS = (
+    "_used: call _three\n movl _loads, %eax\n movl _cookie, %ecx\n ret\n .balign 16",
+    "_one: movl $1, %eax\n ret\n .balign 16",
+    "_two: movl $2, %eax\n xorl %ecx, %ecx\n ret\n .balign 16",
+    "_three: movl $3, %eax\n cltd\n ret\n .balign 16",
+)
+
+
+def _loading(where: Path, order: str, handlers: tuple[str, str], more: str = "0") -> bytes:
+    """A DLL with a list of handlers of exceptions, which GNU ld does not tell the loader of."""
+    where.mkdir()
+    code = "\n".join(_PARTS[int(each)] for each in order)
+    (where / "a.s").write_text(_HANDLED % (code, more, *handlers))
+    _link(where, "a.s", more=("-s",))
+    data = bytearray(twins.unsummed((where / "out.dll").read_bytes(), PE32))
+    header = int.from_bytes(data[0x3C:0x40], "little")
+    table = header + 24 + int.from_bytes(data[header + 20 : header + 22], "little")
+    rdata = next(
+        at for at in range(table, len(data), 40) if data[at : at + 8].rstrip(b"\0") == b".rdata"
+    )
+    data[header + 200 : header + 204] = data[rdata + 12 : rdata + 16]
+    data[header + 204] = 72
+    return bytes(data)
+
+
+def test_the_list_of_handlers_is_what_the_loader_takes_it_for(tmp_path: Path) -> None:
+    """In the order of their addresses, which another order of functions changes."""
+    one = _loading(tmp_path / "1", "0123", ("_one", "_two"))
+    assert any(fact[0] == "handler of exceptions" for fact in pe.load(memoryview(one)).facts), (
+        pe.load(memoryview(one)).doubts
+    )
+    turned = _loading(tmp_path / "2", "0321", ("_two", "_one"))
+    found = _judged(one, turned)
+    assert found.total, found.faults
+    for number, handlers in enumerate((("_three", "_one"), ("_three", "_two"))):
+        other = _loading(tmp_path / f"other-{number}", "0321", handlers)
+        assert not _judged(one, other).total
+
+
+@pytest.mark.parametrize(
+    ("handlers", "more", "reason"),
+    [
+        (("_two", "_one"), "0", "malformed"),
+        (("_one", "_cookie"), "0", "malformed"),
+        (("_one", "_two"), "5", "more than is decided"),
+        (("_one", "_two"), "_list", "more than is decided"),
+    ],
+)
+def test_another_load_configuration_is_not_decided(
+    handlers: tuple[str, str], more: str, reason: str, tmp_path: Path
+) -> None:
+    data = _loading(tmp_path / "1", "0123", handlers, more)
+    assert [reason in each for each in pe.load(memoryview(data)).doubts] == [True]
