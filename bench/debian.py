@@ -4,7 +4,7 @@
 
 Reads bench/debian.txt, writes docs/rebuilds-debian.md. Results lie in the cache, one JSON a
 source, so that a run goes on where the last one ended; `--again` starts over. Needs root, the
-network for fetching, and minutes a package; a build is stopped after ten.
+network for fetching, and minutes a package; a build is stopped after fifteen.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 LIST = Path(__file__).with_suffix(".txt")
 TABLE = Path(__file__).parents[1] / "docs" / "rebuilds-debian.md"
-SECONDS = 600  # of one build step
-WHOLE = 1500  # of everything for one source: fetching, the root, the build, the comparison
+SECONDS = 900  # of one build step
+WHOLE = 1800  # of everything for one source: fetching, the root, the build, the comparison
 CHANGELOG = "/usr/share/doc/{}/changelog.Debian.amd64.gz"  # the entry of a rebuild there, alone
 COLUMNS = (
     "source",
@@ -73,11 +73,11 @@ HEAD = """# Debian packages, rebuilt from their sources
 
 `python -m bench.debian` builds each source package of `bench/debian.txt` by the recipe `debian`,
 in the sandbox `bubblewrap`, in today's root of Debian 12, and compares every binary package with
-the archive's, under the policy `standard`. One build at a time, each stopped after ten minutes; a
-source that the mirror lacks is named. "packages" counts the binary packages whose verdict is
-identical or equivalent, of all; "seconds" are those of the whole run of one source, its root
-included where no earlier source had made it; "unaccounted" counts files that the build read and
-that belong neither to the source nor to a package of the root ("-": not recorded).
+the archive's, under the policy `standard`. One build at a time, each stopped after a quarter of
+an hour; a source that the mirror lacks is named. "packages" counts the binary packages whose
+verdict is identical or equivalent, of all; "seconds" are those of the whole run of one source,
+its root included where no earlier source had made it; "unaccounted" counts files that the build
+read and that belong neither to the source nor to a package of the root ("-": not recorded).
 
 """
 
