@@ -161,7 +161,7 @@ def rebuild(target: Target, cache: Cache) -> dict[str, Any]:
 def facts(report: dict[str, Any]) -> dict[str, Any]:
     """What the table says of a report."""
     debs = [member for member in report["members"] if member["path"].endswith(".deb")]
-    programs = [member for member in report["members"] if member.get("format") in ("elf", "pe")]
+    programs = [member for member in report["members"] if _is_program(member)]
     inputs = report.get("inputs")
     return {
         "verdict": report["verdict"],
@@ -170,6 +170,11 @@ def facts(report: dict[str, Any]) -> dict[str, Any]:
         "unaccounted": "-" if inputs is None else len(inputs.get("unaccounted", ())),
         "cause": cause(report),
     }
+
+
+def _is_program(member: dict[str, Any]) -> bool:
+    sides = (member.get(side) or {} for side in ("shipped", "rebuilt"))
+    return any(side.get("format") in ("elf", "pe") for side in sides)
 
 
 def _settled(members: Sequence[dict[str, Any]]) -> str:
