@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _POPS = range(0x58, 0x60)  # pop of a register
 _RETURN = 0xC3
+_MARK = bytes.fromhex("f30f1efb")  # endbr32
 
 
 def classified(
@@ -49,7 +50,7 @@ def classified(
             table[rows, 2] = kinds
         if (place := _leaves(program, code)) >= 0:
             doubts.append(f"Code at {program.label(place)} runs on in data.")
-        if (place := _learns(piece, code)) >= 0:
+        if (place := _learns(program, code)) >= 0:
             doubts.append(
                 f"Code at {program.label(place)} learns where it runs, so that it may compute"
                 " addresses that no relocation names."
@@ -86,19 +87,30 @@ def _leaves(program: Program, code: Code) -> int:
     return -1
 
 
-def _learns(piece: Piece, code: Code) -> int:
+def _learns(program: Program, code: Code) -> int:
     """Where a call only leaves its own address behind: -1 for nowhere.
 
     It calls the instruction after it, or one that takes the return address: `pop %reg`, or
     `mov (%esp), %reg; ret` as compilers write for position-independent code.
     """
-    raw = bytes(piece.data or b"")
     calls = code.rows[code.rows[:, 2] == Kind.CALL]
+    asked: dict[int, bool] = {}
     for at, size, _kind, target, _symbol in calls.tolist():
-        begin = target - piece.address
-        if target == at + size or (0 <= begin < len(raw) and _takes(raw[begin : begin + 4])):
+        if target not in asked:
+            asked[target] = _takes(_head(program, target))
+        if target == at + size or asked[target]:
             return int(at)
     return -1
+
+
+def _head(program: Program, address: int) -> bytes:
+    """The first four bytes of a function, without the mark of a target of indirect branches."""
+    piece = program.piece_at(address)
+    if piece is None or piece.data is None:
+        return b""
+    begin = address - piece.address
+    head = bytes(piece.data[begin : begin + 8])
+    return head.removeprefix(_MARK)[:4]
 
 
 def _takes(head: bytes) -> bool:

@@ -142,6 +142,8 @@ _CODE = {
     "next": "call 1f\n1: popl %eax\n addl $_word - 1b, %eax",
     "pops": "call _pops\n1: addl $_word - 1b, %eax",
     "thunk": "call _thunk\n1: movl _word - 1b(%ebx), %eax",
+    "marked": "call _marked\n1: movl _word - 1b(%ebx), %eax",
+    "elsewhere": "call _elsewhere\n1: addl $_word - 1b, %eax",
     "straddles": ".byte 0x90\n .long _word\n nop",
 }
 _OTHER = """
@@ -150,8 +152,12 @@ _other: movl $3, %eax
  ret
 _pops: popl %eax
  jmp *%eax
+_marked: endbr32
 _thunk: movl (%esp), %ebx
  ret
+ .section .other, "x"
+_elsewhere: popl %eax
+ jmp *%eax
  .data
 _word: .long 7
 """
@@ -311,3 +317,23 @@ def test_another_load_configuration_is_not_decided(
 ) -> None:
     data = _loading(tmp_path / "1", "0123", handlers, more)
     assert [reason in each for each in pe.load(memoryview(data)).doubts] == [True]
+
+
+@cache
+def _tables(which: int) -> tuple[bytes, int, int]:
+    """An image of C++, where its exception tables begin in the file, and their length."""
+    data = twins.twin("pe32-cpp-stripped").contents()[which]
+    pieces = pe.load(memoryview(data)).pieces
+    found = next(each for each in pieces if each.name == ".text tables")
+    assert not found.code
+    return data, found.offset, found.size
+
+
+@pytest.mark.parametrize("part", range(12))
+def test_a_changed_exception_table_is_seen(part: int) -> None:
+    rebuilt = _tables(0)[0]
+    shipped, start, size = _tables(1)
+    changed = bytearray(shipped)
+    place = next(at for at in range(start + size * part // 12, start + size) if changed[at])
+    changed[place] ^= 1
+    assert not _judged(rebuilt, bytes(changed)).total
