@@ -144,8 +144,10 @@ _CODE = {
     "thunk": "call _thunk\n1: movl _word - 1b(%ebx), %eax",
     "marked": "call _marked\n1: movl _word - 1b(%ebx), %eax",
     "elsewhere": "call _elsewhere\n1: addl $_word - 1b, %eax",
+    "data": "call _word",
     "straddles": ".byte 0x90\n .long _word\n nop",
 }
+_REASONS = {"straddles": "is no number of an instruction", "data": "runs on in data"}
 _OTHER = """
  .text
 _other: movl $3, %eax
@@ -171,7 +173,7 @@ def test_code_that_learns_where_it_runs_is_not_decided(name: str, tmp_path: Path
     data = memoryview((tmp_path / "out.dll").read_bytes())
     for decode in (decoders.first, decoders.second):
         doubts = assemble(pe.load(data), decode).doubts
-        reason = "is no number of an instruction" if name == "straddles" else "learns where it runs"
+        reason = _REASONS.get(name, "learns where it runs")
         assert [reason in each for each in doubts] == ([] if name == "plain" else [True])
 
 
@@ -272,12 +274,14 @@ _PARTS = (
 )
 
 
-def _loading(where: Path, order: str, handlers: tuple[str, str], more: str = "0") -> bytes:
+def _loading(
+    where: Path, order: str, handlers: tuple[str, str], more: str = "0", last: str = ""
+) -> bytes:
     """A DLL with a list of handlers of exceptions, which GNU ld does not tell the loader of."""
     where.mkdir()
     code = "\n".join(_PARTS[int(each)] for each in order)
-    (where / "a.s").write_text(_HANDLED % (code, more, *handlers))
-    _link(where, "a.s", more=("-s",))
+    (where / "a.s").write_text(_HANDLED % (code, more, *handlers) + last)
+    _link(where, "a.s", more=("-Wl,--enable-long-section-names",) if last else ("-s",))
     data = bytearray(twins.unsummed((where / "out.dll").read_bytes(), PE32))
     header = int.from_bytes(data[0x3C:0x40], "little")
     table = header + 24 + int.from_bytes(data[header + 20 : header + 22], "little")
@@ -337,3 +341,9 @@ def test_a_changed_exception_table_is_seen(part: int) -> None:
     place = next(at for at in range(start + size * part // 12, start + size) if changed[at])
     changed[place] ^= 1
     assert not _judged(rebuilt, bytes(changed)).total
+
+
+def test_a_section_named_as_a_part_of_another_is_not_decided(tmp_path: Path) -> None:
+    last = ' .section ".rdata handlers", "dr"\n .long 1\n'
+    data = _loading(tmp_path / "1", "0123", ("_one", "_two"), last=last)
+    assert ["one name" in each for each in pe.load(memoryview(data)).doubts] == [True]
