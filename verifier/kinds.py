@@ -102,7 +102,7 @@ DIFFERENCES: dict[str, str] = {
     "section-order": "A section stands at another place in the order of the image.",
     "section-permissions": "A section can be written or executed in one image alone.",
     "segment-added": "Only the shipped image has this segment.",
-    "segment-count": "The images have different numbers of segments.",
+    "segment-count": "The images have other segments, by type and number.",
     "segment-missing": "Only the rebuilt image has this segment.",
     "segment-order": "A segment stands at another place in the table.",
     "segment-permissions": "A segment can be read, written or executed in one image alone.",
