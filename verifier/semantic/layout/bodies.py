@@ -19,12 +19,12 @@ def bodies(image: Assembled) -> tuple[Ints, Ints]:
     limits = [
         (piece.address, piece.end)
         for piece in image.program.pieces
-        if piece.code and piece.name in image.masked
+        if piece.code and piece.content and piece.data is not None
     ]
-    starts = np.array(
-        [at for at in starts.tolist() if any(low <= at < high for low, high in limits)],
-        dtype=np.int64,
-    )
+    inside = np.zeros(len(starts), dtype=np.bool_)
+    for low, high in limits:
+        inside |= (starts >= low) & (starts < high)
+    starts = starts[inside]
     edges = np.array(sorted(end for _start, end in limits), dtype=np.int64)
     if not len(starts) or not len(edges):
         return starts[:0], starts[:0]

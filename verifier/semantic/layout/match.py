@@ -6,6 +6,7 @@ pair the first atoms, paired references pair the rest.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
@@ -82,11 +83,13 @@ class Match:
         self._queue: list[tuple[int, int]] = []
         self._unlike: list[tuple[int, int]] = []
         self._fresh: list[tuple[int, int]] = []  # data whose words were not followed yet
-        self._places = one.slots.at.tolist(), other.slots.at.tolist()
-        self._stops = np.unique(one.slots.target).tolist()
+        self._places = _listed(one.slots.at), _listed(other.slots.at)
+        self._stops = _listed(np.unique(one.slots.target))
         self._told = (_unwinding(one), _unwinding(other))
         self.targets = _targets(one), _targets(other)
-        self.symbols = (one.slots.symbol.tolist(), other.slots.symbol.tolist())
+        self.symbols = one.slots.symbol, other.slots.symbol
+        self._aims = _aims(self.targets[0], one), _aims(self.targets[1], other)
+        self._last = [-1] * (len(self._aims[0][0]) + 1)  # the twin that each target met last
 
     def run(self) -> list[Extent]:
         """Pair until nothing more follows; returns extents of code and data, by address."""
@@ -165,23 +168,20 @@ class Match:
         i, j = bisect_left(mine, a), bisect_left(theirs, b)
         after = bisect_right(self._stops, a)
         end = self._stops[after] if after < len(self._stops) else a
-        while i < len(mine) and j < len(theirs) and mine[i] < end:
-            if mine[i] - a != theirs[j] - b:
-                return
-            self._slots(slice(i, i + 1), slice(j, j + 1))
-            i, j = i + 1, j + 1
+        count = 0
+        most = min(bisect_left(mine, end) - i, len(theirs) - j)
+        while count < most and mine[i + count] - a == theirs[j + count] - b:
+            count += 1
+        self._slots(slice(i, i + count), slice(j, j + count))
 
     def _slots(self, mine: slice, theirs: slice) -> None:
-        columns = zip(
-            self.targets[0][mine],
-            self.targets[1][theirs],
-            self.symbols[0][mine],
-            self.symbols[1][theirs],
-            strict=False,
-        )
-        for a, b, symbol, twin in columns:
-            if not symbol and not twin:
-                self.pair(a, b)
+        """Pair what the slots lead to, once: a pair that met before has nothing new to say."""
+        (known, one), (others, other) = self._aims
+        last = self._last
+        for i, j in zip(one[mine].tolist(), other[theirs].tolist(), strict=False):
+            if last[i] != j and i and j:
+                last[i] = j
+                self.pair(known[i - 1], others[j - 1])
 
     def _data_round(self) -> bool:
         """Cut data where paired references point, and pair what the words in it point at."""
@@ -205,7 +205,7 @@ class Match:
             return False
         for index, start in enumerate(self.others.starts):
             if start not in self.back:
-                targets = self.targets[1][self.others.slots[index]] if exact else ()
+                targets = self.targets[1][self.others.slots[index]].tolist() if exact else ()
                 theirs[(self.others.keys[index], tuple(targets))].append(start)
         found = False
         for kind, starts in mine.items():
@@ -219,7 +219,7 @@ class Match:
         return found
 
     def _kind(self, index: int, *, exact: bool) -> tuple[bytes, tuple[int | None, ...]]:
-        targets = self.targets[0][self.atoms.slots[index]] if exact else ()
+        targets = self.targets[0][self.atoms.slots[index]].tolist() if exact else ()
         return self.atoms.keys[index], tuple(self._mapped(each) for each in targets)
 
     def pair_neighbours(self) -> None:
@@ -263,11 +263,23 @@ class Match:
         return stretches.joined(self.one, self.other, rows)
 
 
-def _targets(image: Assembled) -> list[int]:
+def _targets(image: Assembled) -> Ints:
     """What each slot points at; 0 for whole pages, which tell nothing of what begins there."""
     slots = image.slots
-    found: list[int] = np.where(slots.kind == Kind.PAGE, 0, slots.target).tolist()
-    return found
+    return np.where(slots.kind == Kind.PAGE, 0, slots.target)
+
+
+def _aims(targets: Ints, image: Assembled) -> tuple[array[int], Ints]:
+    """All targets, and for each slot the number of its target from 1 on; 0 where none begins."""
+    known, numbers = np.unique(targets, return_inverse=True)
+    slots = image.slots
+    none = (slots.symbol != 0) | (slots.kind == Kind.END)
+    return _listed(known), np.where(none, 0, numbers + 1).astype(np.int32)
+
+
+def _listed(numbers: Ints) -> array[int]:
+    """Numbers for look-ups one by one, without an object for each."""
+    return array("q", numbers.tobytes())
 
 
 def _unwinding(image: Assembled) -> dict[int, list[int]]:

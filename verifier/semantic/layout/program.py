@@ -39,6 +39,7 @@ class Kind(IntEnum):
     TYPES = 8  # a reference in a table of exception types
     MADE = 9  # a number that the linker derives: the index of a relocation
     PAGE = 10  # a page of 4 KiB whose use was not found (AArch64 adrp)
+    END = 11  # as TABLE, to just behind the code of a function, where nothing runs
     WIDE_16 = 16  # an access to as many bytes at once, which must be aligned
     WIDE_32 = 32
     WIDE_64 = 64

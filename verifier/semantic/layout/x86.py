@@ -5,13 +5,13 @@ Decoded by iced-x86; `recheck` decodes by capstone, so that neither is trusted a
 
 from __future__ import annotations
 
-import itertools
 from array import array
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from verifier.semantic.layout import spliced
 from verifier.semantic.layout.program import VECTORS, Ints, Kind
 
 if TYPE_CHECKING:
@@ -69,22 +69,18 @@ def decode(data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:
     sweep = _Sweep(bits)
     decoder = Decoder(bits, data, ip=base)
     sweep.take(decoder)
-    starts = sweep.found()
-    lost = [at for at in atoms if base <= at < base + len(data)]
-    places = np.searchsorted(starts.starts, lost)
-    missing = [
-        at
-        for at, place in zip(lost, places, strict=True)
-        if place >= len(starts.starts) or starts.starts[place] != at
-    ]
-    return _anew(data, base, bits, lost) if missing else starts
+    return refined(sweep.found(), data, base, machine, atoms)
 
 
-def _anew(data: bytes, base: int, bits: int, atoms: list[int]) -> Code:
-    """Decode atom by atom: the straight sweep lost step with where they begin."""
-    cuts = sorted({base, *atoms, base + len(data)})
-    machine = "x86-64" if bits == 64 else "x86"
-    return decode_parts(data, base, machine, list(itertools.pairwise(cuts)))
+def refined(code: Code, data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:
+    """The code of `data`, known from fewer atoms: what lost step with where one begins is read anew.
+
+    It is as if each atom were decoded alone.
+    """
+    inside = [at for at in atoms if base < at < base + len(data)]
+    cuts = np.unique(np.array([base, *inside, base + len(data)], dtype=np.int64))
+    places = spliced.spoilt(code, cuts)
+    return spliced.replaced(code, places, decode_parts(data, base, machine, places))
 
 
 def decode_parts(data: bytes, base: int, machine: str, parts: Sequence[tuple[int, int]]) -> Code:
