@@ -26,7 +26,7 @@ def bodies(image: Assembled) -> tuple[Ints, Ints]:
         inside |= (starts >= low) & (starts < high)
     starts = starts[inside]
     edges = np.array(sorted(end for _start, end in limits), dtype=np.int64)
-    if not len(starts) or not len(edges):
+    if not len(starts) or not len(edges) or not len(image.instructions):
         return starts[:0], starts[:0]
     after = edges[np.minimum(np.searchsorted(edges, starts, side="right"), len(edges) - 1)]
     ends = np.minimum(np.append(starts[1:], edges[-1]), after)
