@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from verifier.semantic.layout.extent import Extent
 
 _ROUNDS = 64
-_Likeness = tuple[bytes, tuple[int | None, ...]]
+ORDERED = (".init_array", ".fini_array", ".preinit_array", ".ctors", ".dtors")
+_TEXT = 64  # bytes of a text that tell it from others
+_Likeness = tuple[bytes, tuple[int | bytes | None, ...]]
 
 
 class Atoms(NamedTuple):
@@ -84,6 +87,8 @@ class Match:
         self._unlike: list[tuple[int, int]] = []
         self._fresh: list[tuple[int, int]] = []  # data whose words were not followed yet
         self._places = _listed(one.slots.at), _listed(other.slots.at)
+        self._ordered = False  # whether lists of initialisers were followed
+        self._lists = {each.address for each in one.program.pieces if each.name in ORDERED}
         self._stops = _listed(np.unique(one.slots.target))
         self._told = (_unwinding(one), _unwinding(other))
         self.targets = _targets(one), _targets(other)
@@ -94,10 +99,16 @@ class Match:
     def run(self) -> list[Extent]:
         """Pair until nothing more follows; returns extents of code and data, by address."""
         self._seed()
+        steps = (
+            self._alike,
+            self._in_order,
+            partial(self._leftovers, exact=True),
+            partial(self._leftovers, exact=False),
+        )
         for _round in range(_ROUNDS):
             self._follow()
             grown = self._data_round()
-            if not grown and not self._leftovers(exact=True) and not self._leftovers(exact=False):
+            if not grown and not any(step() for step in steps):
                 waiting, self._unlike = self._unlike, []
                 for a, b in waiting:
                     self.pair(a, b, sure=True)
@@ -187,6 +198,8 @@ class Match:
         """Cut data where paired references point, and pair what the words in it point at."""
         before = len(self.data) + len(self.code)
         for extent in stretches.of_data(self.one, self.other, self.data):
+            if not self._ordered and extent.a in self._lists:
+                continue
             mine = self.one.slots.between(extent.a, extent.a + extent.length)
             theirs = self.other.slots.between(extent.b, extent.b + extent.length)
             if mine.stop - mine.start == theirs.stop - theirs.start:
@@ -217,6 +230,44 @@ class Match:
                     self.pair(a, b)
                     found = True
         return found
+
+    def _alike(self) -> bool:
+        """Pair what is left of equal contents where references tell one from all others."""
+        mine: dict[_Likeness, list[int]] = defaultdict(list)
+        theirs: dict[_Likeness, list[int]] = defaultdict(list)
+        beyond = set(self.data.values())
+        for index, start in enumerate(self.atoms.starts):
+            if start not in self.code:
+                targets = self.targets[0][self.atoms.slots[index]].tolist()
+                known = (self._mapped(each) for each in targets)
+                told = (
+                    to if to is not None else _text(self.one, at)
+                    for to, at in zip(known, targets, strict=True)
+                )
+                mine[self.atoms.keys[index], tuple(told)].append(start)
+        for index, start in enumerate(self.others.starts if mine else ()):
+            if start not in self.back:
+                targets = self.targets[1][self.others.slots[index]].tolist()
+                told = (
+                    at
+                    if at in beyond or self.other.atom(at) in self.back
+                    else _text(self.other, at)
+                    for at in targets
+                )
+                theirs[self.others.keys[index], tuple(told)].append(start)
+        found = [
+            (starts[0], theirs[kind][0])
+            for kind, starts in mine.items()
+            if len(starts) == len(theirs.get(kind, ())) == 1
+        ]
+        for a, b in found:
+            self.pair(a, b)
+        return bool(found)
+
+    def _in_order(self) -> bool:
+        """Follow the lists of initialisers, which may stand in another order, when all else ended."""
+        first, self._ordered = not self._ordered, True
+        return first and bool(self._lists)
 
     def _kind(self, index: int, *, exact: bool) -> tuple[bytes, tuple[int | None, ...]]:
         targets = self.targets[0][self.atoms.slots[index]].tolist() if exact else ()
@@ -275,6 +326,15 @@ def _aims(targets: Ints, image: Assembled) -> tuple[array[int], Ints]:
     slots = image.slots
     none = (slots.symbol != 0) | (slots.kind == Kind.END)
     return _listed(known), np.where(none, 0, numbers + 1).astype(np.int32)
+
+
+def _text(image: Assembled, at: int) -> bytes | None:
+    """What data holds up to the next zero; None of code and of what is not in the file."""
+    piece = image.piece_at(at)
+    if piece is None or piece.code or piece.name not in image.masked:
+        return None
+    start = at - piece.address
+    return image.masked[piece.name][start : start + _TEXT].partition(b"\0")[0]
 
 
 def _listed(numbers: Ints) -> array[int]:

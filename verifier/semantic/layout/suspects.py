@@ -45,9 +45,7 @@ def find(image: Assembled, mapping: Mapping) -> tuple[list[str], list[str]]:
     known = np.unique(np.concatenate([image.slots.target, np.array(edges, dtype=np.int64)]))
     for piece in image.program.pieces:
         if piece.content and not piece.code and piece.data is not None and piece.size >= 4:
-            for what, places, targets, rows in _piece(
-                image, mapping, piece, bases, jumping, known
-            ):
+            for what, places, targets, rows in _piece(image, mapping, piece, bases, jumping, known):
                 faults += _sentences(image, what, places[rows], targets[rows])
                 found += _sentences(image, what, places[~rows], targets[~rows])
     if len(found) > _SHOWN:
