@@ -86,7 +86,7 @@ def _guesses(known: Section, new: Section, partner: Ints) -> Iterator[Ints]:
     place = np.minimum(np.searchsorted(mine[order], theirs), len(order) - 1)
     guess = order[place]
     yield np.where(mine[guess] == theirs, guess, -1)
-    for step in (1, -1):
+    for step in (1, -1) * 4:
         beside = np.roll(partner, step)
         yield np.where(beside >= 0, beside + step, -1)
 
@@ -95,7 +95,7 @@ def _key(section: Section) -> Ints:
     """A number of each atom: its length, that of its neighbours, and its first byte."""
     lengths = np.diff(section.cuts)
     raw = np.frombuffer(section.data, dtype=np.uint8)
-    key = lengths * _MIX[0] + raw[section.cuts[:-1] - section.base]
+    key = lengths * _MIX[0] + raw[section.cuts[:-1] - section.base].astype(np.int64)
     key[1:] ^= lengths[:-1] * _MIX[1]
     key[:-1] ^= lengths[1:] * _MIX[2]
     return key

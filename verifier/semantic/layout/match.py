@@ -265,7 +265,7 @@ class Match:
         return bool(found)
 
     def _in_order(self) -> bool:
-        """Follow the lists of initialisers, which may stand in another order, when all else ended."""
+        """Follow lists of initialisers, which may stand in another order, when all else ended."""
         first, self._ordered = not self._ordered, True
         return first and bool(self._lists)
 

@@ -14,7 +14,6 @@ from verifier.semantic.layout import alike, decoders, spliced, x86
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from verifier.semantic.layout.program import Ints
     from verifier.semantic.layout.x86 import Code
 
 _LEAST = 1 << 12  # bytes of code from which on this is worth it

@@ -136,13 +136,14 @@ def initialisers(match: Match) -> tuple[Difference, ...]:
         theirs = _listed(other, twins[piece.name])
         named = any(at in other.program.names for at in theirs)
         both = set(mine) & set(theirs)
-        mine, theirs = ([at for at in each if at in both] for each in (mine, theirs))
-        if mine == theirs or named or len(mine) != len(theirs):
+        order = [at for at in mine if at in both]
+        told = [(number, at) for number, at in enumerate(theirs, 1) if at in both]
+        if named or len(order) != len(told) or order == [at for _number, at in told]:
             continue
-        first = next(at for at, (a, b) in enumerate(zip(mine, theirs, strict=True)) if a != b)
+        first = next(n for (n, at), was in zip(told, order, strict=True) if at != was)
         summary = (
-            f"{len(mine)} functions that both images run run in another order, from number"
-            f" {first + 1} on; the order in which objects were linked makes it."
+            f"Both images run these {len(told)} functions, in another order from number {first} on;"
+            " it follows the order in which objects are linked."
         )
         found.append(Difference("initialiser-order", piece.name, summary))
     return tuple(found)

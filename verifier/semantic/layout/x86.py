@@ -73,9 +73,9 @@ def decode(data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:
 
 
 def refined(code: Code, data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:
-    """The code of `data`, known from fewer atoms: what lost step with where one begins is read anew.
+    """The code of `data` as if each atom were decoded alone; `code` is that of fewer atoms.
 
-    It is as if each atom were decoded alone.
+    What lost step with where one begins is read anew.
     """
     inside = [at for at in atoms if base < at < base + len(data)]
     cuts = np.unique(np.array([base, *inside, base + len(data)], dtype=np.int64))
