@@ -58,6 +58,7 @@ DIFFERENCES: dict[str, str] = {
     "import-added": "The shipped image imports something that the rebuilt one does not.",
     "import-removed": "The rebuilt image imports something that the shipped one does not.",
     "initialiser-added": "Only the shipped image runs this function at start or end.",
+    "initialiser-order": "Functions that run at start or end run in another order.",
     "initialiser-removed": "Only the rebuilt image runs this function at start or end.",
     "input-unaccounted": "The build read a file that nothing accounts for.",
     "interpreter": "The program asks for another loader.",

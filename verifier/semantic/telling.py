@@ -148,7 +148,14 @@ _SAID: Final = frozenset(
 )
 # Where there is one alone, the sentence says what of it changed.
 _ALONE: Final = frozenset(
-    {"dependency-changed", "function-changed", "resource-changed", "text-changed", "type-changed"}
+    {
+        "dependency-changed",
+        "function-changed",
+        "initialiser-order",
+        "resource-changed",
+        "text-changed",
+        "type-changed",
+    }
 )
 _CHANGES: Final = {
     "added": "added", "removed": "removed", "missing": "removed", "changed": "changed",

@@ -10,12 +10,12 @@ import numpy as np
 from verifier.formats.base import text
 from verifier.semantic.demangle import demangled
 from verifier.semantic.layout import dwarf
+from verifier.semantic.layout.match import ORDERED
 from verifier.semantic.layout.program import Address, Kind
 
 _VARIANT = re.compile(r"([CD][0-5])E[^E]*$")
 
 _CALLERS = 64
-_ORDERED = (".init_array", ".fini_array", ".preinit_array", ".ctors", ".dtors")
 _WORD = 8
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _role(image: Assembled, start: int) -> str:
         piece = homes[0]
         if piece is None:
             return ""
-        if piece.name in _ORDERED:
+        if piece.name in ORDERED:
             number = (places[0] - piece.address) // _WORD + 1
             return f"number {number} of {piece.name}"
         return f"a pointer in {piece.name} leads to it"

@@ -40,6 +40,7 @@ class Kind(IntEnum):
     MADE = 9  # a number that the linker derives: the index of a relocation
     PAGE = 10  # a page of 4 KiB whose use was not found (AArch64 adrp)
     INDEXED = 11  # an address to which an instruction adds registers (32-bit x86)
+    END = 12  # as TABLE, to just behind the code of a function, where nothing runs
     WIDE_16 = 16  # an access to as many bytes at once, which must be aligned
     WIDE_32 = 32
     WIDE_64 = 64

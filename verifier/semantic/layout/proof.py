@@ -71,6 +71,7 @@ class _Judge:
         self.faults: list[str] = []
         self.assumptions: list[str] = []
         self.gaps: list[tuple[int, int]] = []
+        self._behind: list[int] = []  # slots that lead behind a function, where another one is now
         self._edges: dict[int, int] = {}  # what a target means that no extent maps so
         self._plain: set[int] = set()  # targets that extents map
 
@@ -83,6 +84,12 @@ class _Judge:
             return
         self.faults += cuts.padding_kept(self.one, self.other, self.extents)
         self._slots()
+        if self._behind:
+            at = self.one.program.label(int(self.one.slots.at[self._behind[0]]))
+            self.assumptions.append(
+                f"{len(self._behind)} entries of jump tables lead behind the end of their function,"
+                f" to other code than before, first at {at}; nothing takes them."
+            )
         self._tables()
         found, assumed = bases.unclear(self.one, self.map)
         self.faults += found
@@ -225,6 +232,9 @@ class _Judge:
         if wanted in self.map.margin(target):
             return
         kind = int(self.one.slots.kind[index])
+        if kind == Kind.END and wanted in self.map.after(target):
+            self._behind.append(index)
+            return
         what = self._meaning(index, target, wanted) if kind in _ADDRESSES or not target else None
         if what is None or self._edges.setdefault(target, wanted) != wanted:
             self._misses(index, f"{self.one.program.label(target)} became {wanted:#x}")

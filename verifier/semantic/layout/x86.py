@@ -5,7 +5,6 @@ Decoded by iced-x86; `recheck` decodes by capstone, so that neither is trusted a
 
 from __future__ import annotations
 
-import itertools
 from array import array
 from collections.abc import Callable, Sequence
 from functools import cache, partial
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from verifier.semantic.layout import spliced
 from verifier.semantic.layout.program import VECTORS, Ints, Kind
 
 if TYPE_CHECKING:
@@ -74,23 +74,19 @@ def decode(data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:
     sweep = _Sweep(bits)
     decoder = Decoder(bits, data, ip=base)
     sweep.take(decoder)
-    starts = sweep.found()
-    lost = [at for at in atoms if base <= at < base + len(data)]
-    places = np.searchsorted(starts.starts, lost)
-    missing = [
-        at
-        for at, place in zip(lost, places, strict=True)
-        if place >= len(starts.starts) or starts.starts[place] != at
-    ]
-    code = _anew(data, base, bits, lost) if missing else starts
+    code = refined(sweep.found(), data, base, machine, atoms)
     return code._replace(fields=fields(data, base)) if bits == 32 else code
 
 
-def _anew(data: bytes, base: int, bits: int, atoms: list[int]) -> Code:
-    """Decode atom by atom: the straight sweep lost step with where they begin."""
-    cuts = sorted({base, *atoms, base + len(data)})
-    machine = "x86-64" if bits == 64 else "x86"
-    return decode_parts(data, base, machine, list(itertools.pairwise(cuts)))
+def refined(code: Code, data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:
+    """The code of `data` as if each atom were decoded alone; `code` is that of fewer atoms.
+
+    What lost step with where one begins is read anew.
+    """
+    inside = [at for at in atoms if base < at < base + len(data)]
+    cuts = np.unique(np.array([base, *inside, base + len(data)], dtype=np.int64))
+    places = spliced.spoilt(code, cuts)
+    return spliced.replaced(code, places, decode_parts(data, base, machine, places))
 
 
 def decode_parts(data: bytes, base: int, machine: str, parts: Sequence[tuple[int, int]]) -> Code:
