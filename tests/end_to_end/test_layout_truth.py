@@ -52,7 +52,7 @@ def library(kind: Kind, name: str, line: int, out: Path) -> tuple[Path, Path]:
     rest = [each for each in files if each != file]
     first = file if line < 0 else mutants.mutant(file, line)
     objects = builds.objects(kind, (first, *rest), _flags(file))
-    target = out / f"{name}{line}" / f"lib.{kind.suffix}"
+    target = out / f"{kind.name}-{name}{line}" / f"lib.{kind.suffix}"
     more = ("-Wl,--no-insert-timestamp",) if kind.format == "pe" else ()
     path = builds.linked(kind, objects, target, *more, plus=name == "tinyxml2")
     return path, builds.stripped(kind, path)
