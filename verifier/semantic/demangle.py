@@ -17,6 +17,7 @@ _REFERENCES: Final = 24  # to earlier parts; each may double what a name expands
 _SHOWN: Final = 300  # characters of the result
 _PREFIXES: Final = ("_Z", "_R", "?", "__Z")
 _REFERENCE = re.compile(r"[STB][0-9A-Za-z]{0,4}_")
+_VARIANT = re.compile(r"([CD][0-5])E[^E]*$")
 _RUST_HASH = re.compile(r"::h[0-9a-f]{16}(?= |$|@)")
 
 
@@ -52,3 +53,15 @@ def demangled(name: str) -> str:
     if not found:
         return name
     return text(_RUST_HASH.sub("", found)[:_SHOWN].encode("utf-8", "backslashreplace"))
+
+
+def shown(symbol: str) -> str:
+    """A symbol as its author wrote it; constructors and destructors with their variant.
+
+    Itanium C++ ABI, 5.1.4.3: a class has up to three of each (D0 deletes, D1 is whole, D2 a base).
+    """
+    name = demangled(symbol)
+    if name == symbol:
+        return name
+    variant = _VARIANT.search(symbol)
+    return f"{name} [{variant[1]}]" if variant else name

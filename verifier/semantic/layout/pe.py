@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from verifier import limits
 from verifier.errors import LimitError, VerifierError
 from verifier.formats.pe.layout import layout
-from verifier.semantic.layout import elffacts, peframes, pepseudo, pesymbols, petables
+from verifier.semantic.layout import called, elffacts, peframes, pepseudo, pesymbols, petables
 from verifier.semantic.layout.program import Address, Piece, Program, slots_of
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def _fill(data: Buffer, image: Image, program: Program) -> None:
     rows = petables.rows(data, image, program)
     pepseudo.split(program, rows)
     starts = set(pesymbols.names(data, image, program))
+    program.known = called.known(data, image)
     rows += peframes.rows(data, image, program, starts)
     peframes.unwinding(program, rows, starts)
     for piece in program.pieces:
