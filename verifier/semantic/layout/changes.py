@@ -142,7 +142,7 @@ def _mixed(removed: Sequence[Line], added: Sequence[Line]) -> str:
         return "reordering or register allocation only"
     if _decisions(removed) != _decisions(added):
         return "comparison or branch"
-    memory = any("[" in line.operands for line in (*removed, *added))
+    memory = any("[" in line.operands and line.mnemonic != "lea" for line in (*removed, *added))
     return "memory access" if memory else "instructions"
 
 
@@ -210,7 +210,7 @@ def _sentence(kind: str, removed: Sequence[Line], added: Sequence[Line], total: 
         told, key, view = _calls, _callee, _is_call
     else:
         told, key, view = _decisions, _decision, _decides
-    if kind.startswith("call") or (kind == "comparison or branch" and len(removed) != len(added)):
+    if kind.startswith("call") or kind == "comparison or branch":
         gone, new = told(removed), told(added)
         lost, more = (
             _shown([line for line in lines if view(line) and key(line) in counts])
