@@ -80,7 +80,8 @@ class Called:
 
     def __init__(self, image: Assembled) -> None:
         self._image = image
-        self._names: dict[int, str] = {}
+        self._leads: dict[int, str] = {}
+        self._roles: dict[int, str] = {}
         self._order: tuple[Ints, Ints] | None = None
 
     def plain(self, address: int) -> str:
@@ -89,35 +90,41 @@ class Called:
         known = address in image.program.names
         if not known and (quoted := string_at(image, address)):
             return quoted
-        piece = image.piece_at(address)
-        if piece is not None and (named := self._through(piece, address)):
+        if named := self.leads_to(address):
             return named
+        piece = image.piece_at(address)
         start = image.atom(address)
         if not known and start in image.program.names and piece is not None and piece.code:
             return f"{image.program.label(start)}+{address - start:#x}"
         return image.program.label(address)
 
-    def name(self, address: int) -> str:
-        """What a reader knows it by; empty where it has a place alone."""
-        if address not in self._names:
-            self._names[address] = self._name(address)
-        return self._names[address]
+    def leads_to(self, address: int) -> str:
+        """The imported function that is behind an address: of a slot, a stub or a thunk."""
+        if address not in self._leads:
+            piece = self._image.piece_at(address)
+            self._leads[address] = self._through(piece, address) if piece is not None else ""
+        return self._leads[address]
 
-    def _name(self, address: int) -> str:
-        image, program = self._image, self._image.program
-        plain = self.plain(address)
-        piece = image.piece_at(address)
-        if address in program.names:
+    def name(self, address: int) -> str:
+        """Its symbol, text or import; empty where it has a place alone."""
+        program = self._image.program
+        if address in program.names and not self.leads_to(address):
             return _readable(program.names[address][0])
-        start = image.atom(address) if piece is not None and piece.code else address
+        piece = self._image.piece_at(address)
+        start = self._image.atom(address) if piece is not None and piece.code else address
         if start != address and start in program.names:
             return f"{_readable(program.names[start][0])}+{address - start:#x}"
-        if plain != program.label(address):
-            return plain
-        if start == address and piece is not None and piece.code:
-            role = self.role(address)
-            return f"{plain} ({role})" if role else ""
-        return ""
+        plain = self.plain(address)
+        return plain if plain != program.label(address) else ""
+
+    def known_by(self, address: int) -> str:
+        """Its place, and where it is an unnamed function, by what one may know it."""
+        if address not in self._roles:
+            piece = self._image.piece_at(address)
+            begins = piece is not None and piece.code and self._image.atom(address) == address
+            role = self.role(address) if begins else ""
+            self._roles[address] = self.plain(address) + (f" ({role})" if role else "")
+        return self._roles[address]
 
     def role(self, start: int) -> str:
         """What the unnamed function at `start` is known by: its only named caller, or its text."""
@@ -147,8 +154,7 @@ class Called:
         if best:
             return f"uses {best}"
         for target in targets[:_TEXTS]:
-            piece = image.piece_at(target)
-            if piece is not None and (named := self._through(piece, target)):
+            if named := self.leads_to(target):
                 return f"uses {named}"
         return ""
 

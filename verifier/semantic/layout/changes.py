@@ -121,7 +121,7 @@ def _blocks(one: list[str], other: list[str]) -> list[tuple[int, int, int, int]]
 
 def _class(removed: Sequence[Line], added: Sequence[Line]) -> tuple[str, int]:
     """The class of a change, and the shift of its numbers if that is all."""
-    if len(removed) == len(added):
+    if len(removed) == len(added) and _calls(removed) == _calls(added):
         pairs = list(zip(removed, added, strict=True))
         if all(_without(_NUMBER, x.token) == _without(_NUMBER, y.token) for x, y in pairs):
             return _numbers(pairs)

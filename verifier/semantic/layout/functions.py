@@ -50,32 +50,39 @@ class Namer:
 
     def rebuilt(self, address: int) -> tuple[str, str]:
         """For an address of the rebuilt image; what has no name there may have one in the other."""
-        there = self._there(address)
-        label = self._called[0].plain(address)
+        one, other = self._called
+        there = None if one.leads_to(address) else self._there(address)
         if there is None:
-            return label, self._called[0].name(address) or label
-        name = self._called[0].name(address) or self._called[1].name(there)
-        return f"@{there:x}", name or self._called[1].plain(there)
+            return one.plain(address), one.name(address) or one.known_by(address)
+        return f"@{there:x}", one.name(address) or other.name(there) or other.known_by(there)
 
     def shipped(self, address: int) -> tuple[str, str]:
         """For an address of the shipped image; what has no name there may have one in the other."""
-        label = self._called[1].plain(address)
-        if not self._known(address):
-            return label, self._called[1].name(address) or label
-        name = self._called[1].name(address)
-        if not name and (before := self._before(address)) is not None:
-            name = self._called[0].name(before)
-        return f"@{address:x}", name or label
+        one, other = self._called
+        if other.leads_to(address) or not self._known(address):
+            return other.plain(address), other.name(address) or other.known_by(address)
+        name, before = other.name(address), self._before(address)
+        if not name and before is not None:
+            name = one.name(before)
+        return f"@{address:x}", name or other.known_by(address)
+
+    def imported(self, address: int) -> bool:
+        """Whether code of the shipped image only leads on to an imported function."""
+        return bool(self._called[1].leads_to(address))
 
     def same(self, a: int, b: int) -> bool:
         """Whether two addresses are one thing: mapped, one text, or a base before what is mapped.
 
         For reports alone. What it takes for equal too easily never makes a verdict better.
         """
-        there = self._there(a)
-        if there == b:
-            return True
-        match = self._match
+        behind = self._called[0].leads_to(a), self._called[1].leads_to(b)
+        if any(behind):
+            return behind[0] == behind[1]
+        return self._there(a) == b or self._alike(a, b)
+
+    def _alike(self, a: int, b: int) -> bool:
+        """Whether two addresses that the map does not pair are one thing all the same."""
+        match, there = self._match, self._there(a)
         guessed = match.one.program.reader is not None
         if guessed and a == b and not self._is_start(a):
             return True  # a number that is an address by chance
@@ -169,7 +176,7 @@ def compare(match: Match) -> Functions:
         i, j = match.atoms.number[a], match.others.number[b]
         if match.atoms.keys[i] == match.others.keys[j] and not _redirected(match, namer, i, j):
             continue
-        if not _told(match, b, True):
+        if not _told(match, b, True) or namer.imported(b):
             continue  # the linker made it; what it leads to is told of its callers
         if len(changed) >= _LISTED:
             unread += 1

@@ -64,7 +64,11 @@ def _coff(data: Buffer, image: Image, program: Program) -> set[int]:
             home = image.sections[section - 1].label
             address = image.sections[section - 1].address + value
             place = Address(address)
-            if storage in (_EXTERNAL, _STATIC) and not label.startswith(b".") and not more:
+            if (
+                storage in (_EXTERNAL, _STATIC)
+                and not label.startswith(b".")
+                and (not more or kind == _FUNCTION)
+            ):
                 _name(program, address, label.decode("utf-8", "backslashreplace"))
                 if kind == _FUNCTION or storage == _EXTERNAL:
                     found.add(address)
