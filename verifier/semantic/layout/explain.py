@@ -15,6 +15,7 @@ from verifier.semantic.layout import (
     proof,
     remembering,
     story,
+    unnamed,
     unproven,
 )
 from verifier.semantic.layout.assembled import assemble
@@ -119,6 +120,7 @@ def _compared(match: Match, finding: proof.Finding, notes: list[str]) -> Explain
     found = functions.compare(match)
     differences = story.functions(one, other, found)
     differences += objects.changed(match, functions.Namer(match))
+    differences += unnamed.changed(match)
     notes = [story.summary(other, found), *notes]
     if not notes[1:] and not (found.changed or found.added or found.removed or found.unread):
         notes += [f"No map makes them one program: {fault}" for fault in finding.faults[:_WHY]]
