@@ -207,21 +207,26 @@ def _sentence(kind: str, removed: Sequence[Line], added: Sequence[Line], total: 
     count = max(len(removed), len(added))
     size = f"{count} of {total} instructions"
     if kind.startswith("call"):
-        told, key, view = _calls, _callee, _is_call
+        tally, key, view = _calls, _callee, _is_call
     else:
-        told, key, view = _decisions, _decision, _decides
+        tally, key, view = _decisions, _decision, _decides
     if kind.startswith("call") or kind == "comparison or branch":
-        gone, new = told(removed), told(added)
+        gone, new = tally(removed), tally(added)
         lost, more = (
             _shown([line for line in lines if view(line) and key(line) in counts])
             for lines, counts in ((removed, gone - new), (added, new - gone))
         )
+        same = set(lost) & set(more)
+        if same and same == {*lost, *more}:
+            return f"{kind}: {_some(lost)} became another function of that name ({size})."
+        lost, more = ([each for each in told if each not in same] for told in (lost, more))
         if len(lost) == len(more) == 1:
             return f"{kind}: {lost[0]} became {more[0]} ({size})."
         if lost and more:
             return f"{kind}: {_some(more)} in place of {_some(lost)} ({size})."
         if more or lost:
-            which = "" if kind.startswith("call") else " added" if more else " removed"
+            which = " added" if more else " removed"
+            which = "" if which[1:] in kind else which
             return f"{kind}: {_some(more or lost)}{which} ({size})."
     for one, other in zip(removed, added, strict=False):
         if one.token != other.token:

@@ -8,6 +8,7 @@ from verifier.semantic.layout import (
     elf,
     functions,
     gofunctions,
+    loaderfacts,
     nearby,
     neutral,
     objects,
@@ -125,4 +126,4 @@ def _compared(match: Match, finding: proof.Finding, notes: list[str]) -> Explain
     if not notes[1:] and not (found.changed or found.added or found.removed or found.unread):
         notes += [f"No map makes them one program: {fault}" for fault in finding.faults[:_WHY]]
     code = tuple(piece.name for piece in other.program.pieces if piece.code and piece.content)
-    return Explained(finding, (), tuple(notes), differences, story.facts(one, other), code)
+    return Explained(finding, (), tuple(notes), differences, loaderfacts.facts(one, other), code)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verifier.formats.base import text
 from verifier.model import Difference
 from verifier.semantic.layout import names
 from verifier.semantic.layout.functions import same_shift
-from verifier.semantic.layout.program import Address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
 _MANY = 20  # functions that differ: from here on another compiler is likelier than another source
 _SOME = 8  # names of many
 _LISTED = 100  # functions that are told one by one
-_TOLD = {"entry", "segment", "section", "coff", "resolver", "header", "import"}
 _WEIGHT = ("call target", "call added", "call removed", "comparison or branch", "constant",
            "memory access", "instructions", "stack frame",
            "reordering or register allocation only")  # fmt: skip
@@ -116,42 +113,3 @@ def _lone(image: Assembled, starts: Sequence[int], kind: str, which: str) -> Ite
         yield Difference(kind, names.of(image, at), summary)
     if len(starts) > _LISTED:
         yield Difference(kind, "more", f"{len(starts) - _LISTED} more functions.")
-
-
-def facts(one: Assembled, other: Assembled) -> tuple[Difference, ...]:
-    """What the loader is told differently, where it is about more than moved functions."""
-    mine, theirs = _plain(one), _plain(other)
-    told = tuple(
-        Difference("field", fact.split(" ", 1)[0], f"Only the {which} image says: {fact}.")
-        for which, told in (("rebuilt", mine - theirs), ("shipped", theirs - mine))
-        for fact in sorted(told)
-    )
-    return (*_header(one, other), *told)[:_LISTED]
-
-
-def _header(one: Assembled, other: Assembled) -> Iterator[Difference]:
-    """Fields of a PE image's optional header, each by its name."""
-    before, now = _optional(one), _optional(other)
-    for name in now:
-        if name in before and before[name] != now[name]:
-            summary = f"Shipped {now[name]}, rebuilt {before[name]}."
-            yield Difference("field", f"optional.{name}", summary)
-
-
-def _optional(image: Assembled) -> dict[str, object]:
-    return {
-        str(item[0]): item[1]
-        for fact in image.program.facts
-        if fact[0] == "optional"
-        for item in fact[1:]
-        if isinstance(item, tuple)
-    }
-
-
-def _plain(image: Assembled) -> set[str]:
-    """Facts without addresses, as text."""
-    return {
-        " ".join(text(str(item).encode()) for item in fact if not isinstance(item, Address))[:300]
-        for fact in image.program.facts
-        if fact[0] in _TOLD
-    }
