@@ -4,7 +4,7 @@
 
 Reads bench/debian.txt, writes docs/rebuilds-debian.md. Results lie in the cache, one JSON a
 source, so that a run goes on where the last one ended; `--again` starts over. Needs root, the
-network for fetching, and minutes a package; a build is stopped after ten.
+network for fetching, and minutes a package; a build is stopped after fifteen.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 LIST = Path(__file__).with_suffix(".txt")
 TABLE = Path(__file__).parents[1] / "docs" / "rebuilds-debian.md"
-SECONDS = 600  # of one build step
-WHOLE = 1500  # of everything for one source: fetching, the root, the build, the comparison
+SECONDS = 900  # of one build step
+WHOLE = 1800  # of everything for one source: fetching, the root, the build, the comparison
 CHANGELOG = "/usr/share/doc/{}/changelog.Debian.amd64.gz"  # the entry of a rebuild there, alone
 COLUMNS = (
     "source",
@@ -73,11 +73,11 @@ HEAD = """# Debian packages, rebuilt from their sources
 
 `python -m bench.debian` builds each source package of `bench/debian.txt` by the recipe `debian`,
 in the sandbox `bubblewrap`, in today's root of Debian 12, and compares every binary package with
-the archive's, under the policy `standard`. One build at a time, each stopped after ten minutes; a
-source that the mirror lacks is named. "packages" counts the binary packages whose verdict is
-identical or equivalent, of all; "seconds" are those of the whole run of one source, its root
-included where no earlier source had made it; "unaccounted" counts files that the build read and
-that belong neither to the source nor to a package of the root ("-": not recorded).
+the archive's, under the policy `standard`. One build at a time, each stopped after a quarter of
+an hour; a source that the mirror lacks is named. "packages" counts the binary packages whose
+verdict is identical or equivalent, of all; "seconds" are those of the whole run of one source,
+its root included where no earlier source had made it; "unaccounted" counts files that the build
+read and that belong neither to the source nor to a package of the root ("-": not recorded).
 
 """
 
@@ -161,7 +161,7 @@ def rebuild(target: Target, cache: Cache) -> dict[str, Any]:
 def facts(report: dict[str, Any]) -> dict[str, Any]:
     """What the table says of a report."""
     debs = [member for member in report["members"] if member["path"].endswith(".deb")]
-    programs = [member for member in report["members"] if member.get("format") in ("elf", "pe")]
+    programs = [member for member in report["members"] if _is_program(member)]
     inputs = report.get("inputs")
     return {
         "verdict": report["verdict"],
@@ -170,6 +170,11 @@ def facts(report: dict[str, Any]) -> dict[str, Any]:
         "unaccounted": "-" if inputs is None else len(inputs.get("unaccounted", ())),
         "cause": cause(report),
     }
+
+
+def _is_program(member: dict[str, Any]) -> bool:
+    sides = (member.get(side) or {} for side in ("shipped", "rebuilt"))
+    return any(side.get("format") in ("elf", "pe") for side in sides)
 
 
 def _settled(members: Sequence[dict[str, Any]]) -> str:
