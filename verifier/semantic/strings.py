@@ -40,6 +40,7 @@ _TRIED: Final = 300  # candidates that are looked up on the other side
 _PLAIN: Final = re.compile(rb"(?<=\0)[\t\n\r\x20-\x7e]{5,4000}(?=\0)")
 _FIRST: Final = re.compile(rb"[\t\n\r\x20-\x7e]{5,4000}(?=\0)")  # where a section begins
 _BLOCK: Final = 16  # bytes of a constant from which code copies a part of a text
+_LOOKUPS: Final = 2_000  # of such blocks in the other image
 _QUOTED: Final = 4  # texts made of such constants that are shown
 _WIDE: Final = re.compile(rb"(?:[\t\n\r\x20-\x7e]\0){5,2000}(?=\0\0)")
 _LETTERS: Final = re.compile(rb"[A-Za-z]{3}")
@@ -92,11 +93,8 @@ def _told(
     ranked = sorted(found, key=lambda shown: order.get(natures[shown], len(order)))
     if not ranked:
         return
-    images = [
-        bytes(part.data(absent_in)[:_SEARCHED])
-        for part in parts(absent_in)
-        if part.loaded and not part.executable
-    ][:_SECTIONS]
+    images = _images(absent_in)
+    lookups = _LOOKUPS
     told = 0
     pieces: list[str] = []
     for number, shown in enumerate(ranked):
@@ -110,7 +108,8 @@ def _told(
         probe = item.raw[:_PROBE] if item.loose else item.raw + b"\0" * bool(kind)
         if any(probe in image for image in images):
             continue
-        if not kind and _of_constants(item, images):
+        lookups -= len(item.raw) // _BLOCK
+        if not kind and lookups > 0 and _of_constants(item, images):
             pieces.append(shown)
             continue
         told += 1
@@ -119,6 +118,17 @@ def _told(
         yield Difference(f"string-{change}", quoted(shown)[1:-1], summary, at, length)
     if pieces:
         yield _in_pieces(change, which, pieces)
+
+
+def _images(side: Side) -> list[bytes]:
+    """The data of one image, in which a text of the other is looked for."""
+    found: list[bytes] = []
+    left = _TOTAL // 2
+    for part in parts(side):
+        if part.loaded and not part.executable and len(found) < _SECTIONS:
+            found.append(bytes(part.data(side)[: min(_SEARCHED, left)]))
+            left -= len(found[-1])
+    return found
 
 
 def _of_constants(item: _Found, images: list[bytes]) -> bool:

@@ -69,7 +69,7 @@ def _imports(
 ) -> dict[int, str]:
     address, length = image.directory(directory)
     result: dict[int, str] = {}
-    width = 8 if image.magic == _WIDE else 4
+    width, total = (8 if image.magic == _WIDE else 4), 0
     for index in range(min(length // size + 1, _LIBRARIES_MOST) if length else 0):
         at = image.offset_of(address + index * size, size)
         row = struct.unpack_from(f"<{size // 4}I", data, at) if at is not None else (0,) * 8
@@ -79,7 +79,8 @@ def _imports(
         label = string_at(data, image, library)
         for number, name in enumerate(_thunks(data, image, names or thunks)):
             result[(thunks or names) + width * number] = f"{label}!{name}"
-        if len(result) > _IMPORTS_MOST:
+            total += 1
+        if total > _IMPORTS_MOST:
             break
     return result
 
