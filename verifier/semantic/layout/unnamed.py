@@ -10,6 +10,7 @@ import numpy as np
 from verifier.model import Difference
 from verifier.semantic.layout import names
 from verifier.semantic.layout.listing import string_at
+from verifier.semantic.layout.program import Address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,8 +98,12 @@ def _uses(match: Match) -> Iterator[_Use]:
 
 
 def _ends(image: Assembled) -> Ints:
-    """Where something else begins: whatever a reference leads to."""
-    return np.unique(image.slots.target)
+    """Where something else begins: what a reference, a symbol or a directory of PE leads to."""
+    program = image.program
+    tables = [item for fact in program.facts if fact[0] == "directory" for item in fact[1:]]
+    places = [item.value for item in tables if isinstance(item, Address)]
+    more = np.array([*places, *program.objects], dtype=np.int64)
+    return np.unique(np.concatenate([image.slots.target, more]))
 
 
 def _until(ends: Ints, piece: Piece | None, at: int) -> int:
