@@ -102,6 +102,8 @@ class Describer:
         span = aligned.shipped or aligned.rebuilt
         assert span is not None
         noun, label = names.group(span)
+        if noun == "section" and "].content after " in span.name:
+            noun, label = "", span.name  # a stretch of a section's contents, and no section
         here, there = ("shipped", "rebuilt") if aligned.shipped else ("rebuilt", "shipped")
         if aligned.moved:
             kind = _published(f"{noun}-order")
@@ -146,7 +148,7 @@ def _published(kind: str) -> str:
 
 def _merged(items: list[Difference]) -> Difference:
     first, last = items[0], items[-1]
-    if first is last or first.offset is None or last.offset is None:
+    if first == last or first.offset is None or last.offset is None:
         return first
     more = " More of it differs up to offset {:#x}."
     if first.kind.endswith(("-added", "-missing", "-order")):

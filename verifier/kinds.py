@@ -24,6 +24,7 @@ DIFFERENCES: dict[str, str] = {
     "debug-lines": "Only line numbers or paths that serve debugging differ.",
     "debug-missing": "Only the rebuilt image has this debug directory entry.",
     "delay-import-added": "Only the shipped image delays the import of this library.",
+    "delay-import-changed": "One image binds this import at start, the other when it is called.",
     "delay-import-missing": "Only the rebuilt image delays the import of this library.",
     "dependency-added": "Only the shipped program was built with this module or crate.",
     "dependency-changed": "A module or crate is built in, in another version.",

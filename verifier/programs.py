@@ -109,4 +109,5 @@ def _inside(difference: Difference, spans: list[tuple[int, int]]) -> bool:
 
 
 def _is_noise(difference: Difference) -> bool:
-    return difference.kind in _NOISE or difference.kind.startswith("gap-")
+    told = difference.offset is None and difference.where != "more"  # by meaning, not by place
+    return (difference.kind in _NOISE and not told) or difference.kind.startswith("gap-")

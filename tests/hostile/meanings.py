@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.cases import pe_files
 from tests.hostile.monsters import elf
+from verifier.formats.pe.layout import layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ def pairs() -> Iterator[tuple[str, Callable[[], Pair]]]:
     yield from module_pairs()
     yield from program_pairs()
     yield from managed_pairs()
+    yield from table_pairs()
 
 
 def text_pairs() -> Iterator[tuple[str, Callable[[], Pair]]]:
@@ -153,3 +155,26 @@ def managed_pairs() -> Iterator[tuple[str, Callable[[], Pair]]]:
 def _headless() -> Pair:
     base = pe_files.from_wheel("clr-loader", "0.2.10", LOADER, "any")
     return pe_files.put(base, {"directory.clr": b"\0\0\0\x70"}, fix=False), base
+
+
+def table_pairs() -> Iterator[tuple[str, Callable[[], Pair]]]:
+    """Tables in which all is one, and texts of which each part is in the other image."""
+    yield "pe: delayed imports of 1,600 libraries share their slots", _shared_slots
+    yield "elf: 4,000 texts of blocks in another order", _blocks
+
+
+def _shared_slots() -> Pair:
+    base = pe_files.from_wheel("cffi", "1.17.1", "_cffi_backend.cp311-win_amd64.pyd", "win_amd64")
+    image = layout(memoryview(base)).info
+    table = next(each for each in image.sections if each.label == ".rdata")
+    word = struct.pack("<I", table.address)
+    filled = word * (table.content // 4)
+    data = base[: table.pointer] + filled + base[table.pointer + len(filled) :]
+    directory = {"directory.delay-import": word + struct.pack("<I", 1 << 20)}
+    return pe_files.put(data, directory, fix=False), base
+
+
+def _blocks() -> Pair:
+    rows = [[b"%016x" % (n * 248 + i) for i in range(248)] for n in range(4_000)]
+    forth, back = ([b"".join(row[::step]) for row in rows] for step in (1, -1))
+    return _object(b"\0" + b"\0".join(forth)), _object(b"\0" + b"\0".join(back))

@@ -35,6 +35,7 @@ READERS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "pe": (
         "pe_hardening",
+        "pe_tables",
         "resources",
         "certificates",
         "strings",

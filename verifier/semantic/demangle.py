@@ -17,6 +17,11 @@ _REFERENCES: Final = 24  # to earlier parts; each may double what a name expands
 _SHOWN: Final = 300  # characters of the result
 _PREFIXES: Final = ("_Z", "_R", "?", "__Z")
 _REFERENCE = re.compile(r"[STB][0-9A-Za-z]{0,4}_")
+_RUST_ESCAPE = re.compile(r"\$(SP|BP|RF|LT|GT|LP|RP|C|u[0-9a-f]{2,4})\$")
+_RUST_CHARACTERS: Final = {
+    "SP": "@", "BP": "*", "RF": "&", "LT": "<", "GT": ">", "LP": "(", "RP": ")", "C": ",",
+}  # fmt: skip
+_VARIANT = re.compile(r"([CD][0-5])E[^E]*$")
 _RUST_HASH = re.compile(r"::h[0-9a-f]{16}(?= |$|@)")
 
 
@@ -51,4 +56,40 @@ def demangled(name: str) -> str:
         return name
     if not found:
         return name
-    return text(_RUST_HASH.sub("", found)[:_SHOWN].encode("utf-8", "backslashreplace"))
+    plain = _RUST_HASH.sub("", found)
+    if plain != found:
+        plain = _rust(plain)
+    return text(plain[:_SHOWN].encode("utf-8", "backslashreplace"))
+
+
+def _rust(name: str) -> str:
+    """A name of Rust's older mangling with the characters that Itanium's has no room for.
+
+    Source: rustc-demangle, legacy scheme: `$LT$` is `<`, `$u7b$` is `{`, `..` is `::`.
+    """
+    found = _RUST_ESCAPE.sub(_unescaped, name)
+    return (
+        found.replace("::_<", "::<")
+        .removeprefix("_" if found.startswith("_<") else "")
+        .replace("..", "::")
+    )
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    code = match[1]
+    if code[0] == "u" and code[1:]:
+        value = int(code[1:], 16)
+        return chr(value) if 0x20 <= value < 0x7F else match[0]
+    return _RUST_CHARACTERS.get(code, match[0])
+
+
+def shown(symbol: str) -> str:
+    """A symbol as its author wrote it; constructors and destructors with their variant.
+
+    Itanium C++ ABI, 5.1.4.3: a class has up to three of each (D0 deletes, D1 is whole, D2 a base).
+    """
+    name = demangled(symbol)
+    if name == symbol:
+        return name
+    variant = _VARIANT.search(symbol)
+    return f"{name} [{variant[1]}]" if variant else name

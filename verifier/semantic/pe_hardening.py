@@ -6,9 +6,9 @@ extended DLL characteristics of the debug directory.
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING, Final
 
+from verifier.formats.pe import loadconfig
 from verifier.model import Difference
 
 if TYPE_CHECKING:
@@ -40,9 +40,7 @@ _GUARD_FLAGS: Final = {
 _RELOCATIONS_STRIPPED: Final = 1
 _LARGE_ADDRESS: Final = 0x20
 _EX_CHARACTERISTICS: Final = 20
-_COOKIE: Final = {0x10B: (60, "<I"), 0x20B: (88, "<Q")}
-_HANDLERS: Final = 64  # SEHandlerTable of 32-bit images
-_GUARD: Final = {0x10B: 88, 0x20B: 144}
+_NARROW: Final = 0x10B  # SafeSEH is of 32-bit images alone
 _WRITE_AND_EXECUTE: Final = 0xA0000000
 
 
@@ -59,31 +57,19 @@ def _table(side: Side) -> dict[str, bool]:
     image: Image = side.layout.info
     characteristics = int.from_bytes(side.data[image.nt + 22 : image.nt + 24], "little")
     flags = image.optional["DllCharacteristics"]
-    guard = _load_config(side, image, _GUARD[image.magic], "<I")
-    cookie_at, cookie_code = _COOKIE[image.magic]
+    configured = loadconfig.values(side.data, image)
+    guard = configured.get("GuardFlags", 0)
     found = {name: bool(flags & bit) for bit, name in _DLL_FLAGS.items()}
     found |= {name: bool(guard & bit) for bit, name in _GUARD_FLAGS.items()}
     found["relocations kept"] = not characteristics & _RELOCATIONS_STRIPPED
     found["LARGE_ADDRESS_AWARE"] = bool(characteristics & _LARGE_ADDRESS)
-    found["stack cookie"] = bool(_load_config(side, image, cookie_at, cookie_code))
-    found["SafeSEH"] = image.magic == 0x10B and bool(_load_config(side, image, _HANDLERS, "<I"))
+    found["stack cookie"] = bool(configured.get("SecurityCookie"))
+    found["SafeSEH"] = image.magic == _NARROW and bool(configured.get("SEHandlerTable"))
     found["CETCOMPAT (shadow stack)"] = bool(_extended(side, image) & 1)
     found["writable code"] = any(
         section.flags & _WRITE_AND_EXECUTE == _WRITE_AND_EXECUTE for section in image.sections
     )
     return found
-
-
-def _load_config(side: Side, image: Image, inside: int, code: str) -> int:
-    """One number of the load configuration; 0 where that is too short to have it."""
-    address, _size = image.directory("load-config")
-    width = struct.calcsize(code)
-    at = image.offset_of(address, 4) if address else None
-    if at is None:
-        return 0
-    declared = int.from_bytes(side.data[at : at + 4], "little")
-    place = image.offset_of(address + inside, width) if inside + width <= declared else None
-    return 0 if place is None else int(struct.unpack_from(code, side.data, place)[0])
 
 
 def _extended(side: Side, image: Image) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from verifier import content
@@ -30,13 +31,17 @@ if TYPE_CHECKING:
     from verifier.formats.base import Side
     from verifier.formats.pe.headers import Image
 
-_SEARCHED: Final = 16 * MIB  # bytes of one section; the rest is not searched
-_TOTAL: Final = 64 * MIB  # of all sections of both sides
+_SEARCHED: Final = 64 * MIB  # bytes of one section; the rest is not searched
+_TOTAL: Final = 256 * MIB  # of all sections of both sides
 _SECTIONS: Final = 400
-_TEXTS: Final = 100_000  # of one section
+_TEXTS: Final = 300_000  # of one section
 _SHOWN: Final = 60  # differences of one kind
 _TRIED: Final = 300  # candidates that are looked up on the other side
-_PLAIN: Final = re.compile(rb"(?:(?<=\0)|\A)[\t\n\r\x20-\x7e]{5,4000}(?=\0)")
+_PLAIN: Final = re.compile(rb"(?<=\0)[\t\n\r\x20-\x7e]{5,4000}(?=\0)")
+_FIRST: Final = re.compile(rb"[\t\n\r\x20-\x7e]{5,4000}(?=\0)")  # where a section begins
+_BLOCK: Final = 16  # bytes of a constant from which code copies a part of a text
+_LOOKUPS: Final = 2_000  # of such blocks in the other image
+_QUOTED: Final = 4  # texts made of such constants that are shown
 _WIDE: Final = re.compile(rb"(?:[\t\n\r\x20-\x7e]\0){5,2000}(?=\0\0)")
 _LETTERS: Final = re.compile(rb"[A-Za-z]{3}")
 _GROUP: Final = re.compile(rb"\.(?:rdata|data|text|idata|xdata|CRT|rsrc|bss|edata|tls)(?:\$|\Z)")
@@ -88,26 +93,63 @@ def _told(
     ranked = sorted(found, key=lambda shown: order.get(natures[shown], len(order)))
     if not ranked:
         return
-    images = [
-        bytes(part.data(absent_in)[:_SEARCHED])
-        for part in parts(absent_in)
-        if part.loaded and not part.executable
-    ][:_SECTIONS]
+    images = _images(absent_in)
+    lookups = _LOOKUPS
     told = 0
+    pieces: list[str] = []
     for number, shown in enumerate(ranked):
         if told >= _SHOWN or number >= _TRIED:
             summary = f"Up to {len(ranked) - number} more texts are not listed."
             yield Difference(f"string-{change}", "more", summary)
-            return
+            break
         item = found[shown]
-        probe = item.raw[:_PROBE] if item.loose else item.raw + b"\0"
+        kind = natures[shown]
+        # A text that looks like nothing may be a part of another: linkers let texts share ends.
+        probe = item.raw[:_PROBE] if item.loose else item.raw + b"\0" * bool(kind)
         if any(probe in image for image in images):
             continue
+        lookups -= len(item.raw) // _BLOCK
+        if not kind and lookups > 0 and _of_constants(item, images):
+            pieces.append(shown)
+            continue
         told += 1
-        kind = natures[shown] or "text"
-        summary = f"Only the {which} image has this {kind}, in {item.label}."
+        summary = f"Only the {which} image has this {kind or 'text'}, in {item.label}."
         at, length = (item.offset, len(item.raw)) if change == "added" else (None, None)
         yield Difference(f"string-{change}", quoted(shown)[1:-1], summary, at, length)
+    if pieces:
+        yield _in_pieces(change, which, pieces)
+
+
+def _images(side: Side) -> list[bytes]:
+    """The data of one image, in which a text of the other is looked for."""
+    found: list[bytes] = []
+    left = _TOTAL // 2
+    for part in parts(side):
+        if part.loaded and not part.executable and len(found) < _SECTIONS:
+            found.append(bytes(part.data(side)[: min(_SEARCHED, left)]))
+            left -= len(found[-1])
+    return found
+
+
+def _of_constants(item: _Found, images: list[bytes]) -> bool:
+    """Whether a text is a row of blocks, each of which the other image holds as well.
+
+    Compilers copy short texts by wide registers, from constants of 16 bytes that end with nothing;
+    linkers put them in a row, in an order of their own.
+    """
+    count = len(item.raw) // _BLOCK
+    blocks = {item.raw[_BLOCK * index : _BLOCK * (index + 1)] for index in range(count)}
+    return count > 1 and all(any(block in image for image in images) for block in blocks)
+
+
+def _in_pieces(change: str, which: str, texts: list[str]) -> Difference:
+    told = ", ".join(quoted(each, 40) for each in texts[:_QUOTED])
+    more = f" and {len(texts) - _QUOTED} more" if len(texts) > _QUOTED else ""
+    summary = (
+        f"{len(texts)} longer texts of the {which} image are made of pieces of {_BLOCK} bytes that"
+        f" the other image holds too, as constants are from which texts are copied: {told}{more}."
+    )
+    return Difference(f"string-{change}", "texts in pieces", summary)
 
 
 def _holds_text(side: Side, each: Part) -> bool:
@@ -167,7 +209,8 @@ def _whole(raw: bytes, start: int, end: int) -> tuple[int, int]:
 
 
 def _collect(result: dict[str, _Found], each: Part, raw: bytes, base: int, wide: bool) -> None:
-    for count, match in enumerate(_PLAIN.finditer(raw)):
+    first = _FIRST.match(raw) if not base else None
+    for count, match in enumerate(chain([first] if first else [], _PLAIN.finditer(raw))):
         if count >= _TEXTS:
             break
         if _GROUP.match(match[0]) or SOURCE.search(match[0]):

@@ -126,7 +126,8 @@ def _clause(group: list[Difference], drift: bool) -> str:
     if drift and kind == "function-changed" and len(group) > _FEW:
         return f"{len(group)} functions changed, as they may under another compiler"
     if kind in _SAID and len(group) <= _NAMES:
-        return ", ".join(f"{_short(item.where)}: {item.summary.rstrip('.')}" for item in group)
+        said = [(_short(item.where), _short(item.summary.rstrip("."), _SUMMARY)) for item in group]
+        return ", ".join(f"{where}: {summary}" for where, summary in said)
     noun, _, change = kind.rpartition("-")
     if change not in _CHANGES:
         noun, change = kind, ""

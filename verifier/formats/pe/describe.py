@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from verifier.formats.base import describe_bytes
-from verifier.formats.pe import rich
+from verifier.formats.pe import products, rich
 from verifier.formats.pe.symbols import name_at
 from verifier.model import Difference
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from verifier.formats.base import Side
     from verifier.formats.pe.headers import Image
+    from verifier.formats.pe.rich import Rich
     from verifier.model import Run, Span
 
 _DLL: Final = {
@@ -104,14 +105,44 @@ def _rich(shipped: Side, rebuilt: Side, run: Run) -> Difference:
         return Difference("field", "rich", "The Rich header differs.", run.offset, run.length)
     own = rich.checksum(side.data, one)
     state = "fits its entries" if own == one.key else f"does not fit its entries ({own:#x} would)"
-    changed = [
-        f"{rich.entry_name(product)}: {count}"
-        for product, count in one.entries
-        if (product, count) not in other.entries
+    told = _entries(one, other)
+    if not told and one.entries != other.entries:
+        told = ["its entries stand in another order"]
+    summary = f"The Rich header differs: {'; '.join(told) or 'entries are equal'}."
+    kind = "toolchain" if told else "field"
+    if own != one.key or not told:
+        summary = f"{summary[:-1]}; the key {one.key:#x} {state}."
+        kind = "field"
+    return Difference(kind, "rich", summary, one.offset, one.end - one.offset)
+
+
+def _entries(mine: Rich, theirs: Rich) -> list[str]:
+    """What is counted otherwise: tools by the builds that either image names of them."""
+    one, other = products.by_tool(mine.entries), products.by_tool(theirs.entries)
+    groups: dict[str, list[str]] = {}
+    for tool in one | other:
+        ours, others = one.get(tool, {}), other.get(tool, {})
+        if ours != others:
+            groups.setdefault(_builds(ours, others), []).append(_objects(tool, ours, others))
+    return [f"{', '.join(tools)}: {builds}" for builds, tools in groups.items()]
+
+
+def _builds(ours: dict[int, int], theirs: dict[int, int]) -> str:
+    shown = [
+        f"{which} build{'s' if len(builds) > 1 else ''} {', '.join(map(str, builds))}"
+        if builds
+        else f"{which} none"
+        for which, builds in (("shipped", ours), ("rebuilt", theirs))
     ]
-    entries = f"shipped alone has {', '.join(changed[:8])}" if changed else "entries are equal"
-    summary = f"The Rich header differs: {entries}; the key {one.key:#x} {state}."
-    return Difference("field", "rich", summary, one.offset, one.end - one.offset)
+    return shown[0] if ours.keys() == theirs.keys() else ", ".join(shown)
+
+
+def _objects(tool: int, ours: dict[int, int], theirs: dict[int, int]) -> str:
+    counts = sum(ours.values()), sum(theirs.values())
+    noun = "import" if tool == products.IMPORTS else "object"
+    noun += "s" if counts != (1, 1) else ""
+    more = f", rebuilt {counts[1]}" if counts[0] != counts[1] and theirs and ours else ""
+    return f"{products.name(tool)} ({counts[0] or counts[1]}{more} {noun})"
 
 
 def _value(shipped: Side, rebuilt: Side, span: Span, other: Span) -> Difference:

@@ -20,6 +20,7 @@ _LIBRARIES_MOST = 4_096
 _IMPORTS_MOST = 100_000
 _CALLBACKS_MOST = 1_024
 _RELOCATIONS_MOST = 2_000_000
+_WIDE = 0x20B
 _SHOWN = 64  # differences of one kind
 
 
@@ -50,17 +51,25 @@ def _changes(
 
 def imports(data: Buffer, image: Image) -> list[str]:
     """`KERNEL32.dll!CreateFileA` for each import, also delayed ones; `!#12` by ordinal."""
-    return [
-        *_imports(data, image, "import", 20, (3, 0, 4)),
-        *_imports(data, image, "delay-import", 32, (1, 4, 3)),
-    ]
+    return [*eager(data, image).values(), *delayed(data, image).values()]
+
+
+def eager(data: Buffer, image: Image) -> dict[int, str]:
+    """What the loader binds at start: the import by the address of the slot that it fills."""
+    return _imports(data, image, "import", 20, (3, 0, 4))
+
+
+def delayed(data: Buffer, image: Image) -> dict[int, str]:
+    """What is bound when it is first called: the import by the address of its slot."""
+    return _imports(data, image, "delay-import", 32, (1, 4, 3))
 
 
 def _imports(
     data: Buffer, image: Image, directory: str, size: int, columns: tuple[int, int, int]
-) -> list[str]:
+) -> dict[int, str]:
     address, length = image.directory(directory)
-    result: list[str] = []
+    result: dict[int, str] = {}
+    width, total = (8 if image.magic == _WIDE else 4), 0
     for index in range(min(length // size + 1, _LIBRARIES_MOST) if length else 0):
         at = image.offset_of(address + index * size, size)
         row = struct.unpack_from(f"<{size // 4}I", data, at) if at is not None else (0,) * 8
@@ -68,14 +77,16 @@ def _imports(
         if not library:
             break
         label = string_at(data, image, library)
-        result += [f"{label}!{name}" for name in _thunks(data, image, names or thunks)]
-        if len(result) > _IMPORTS_MOST:
+        for number, name in enumerate(_thunks(data, image, names or thunks)):
+            result[(thunks or names) + width * number] = f"{label}!{name}"
+            total += 1
+        if total > _IMPORTS_MOST:
             break
     return result
 
 
 def _thunks(data: Buffer, image: Image, address: int) -> list[str]:
-    code, size, mark = ("<Q", 8, 1 << 63) if image.magic == 0x20B else ("<I", 4, 1 << 31)
+    code, size, mark = ("<Q", 8, 1 << 63) if image.magic == _WIDE else ("<I", 4, 1 << 31)
     result: list[str] = []
     while len(result) < _IMPORTS_MOST:
         at = image.offset_of(address + len(result) * size, size)
@@ -90,7 +101,7 @@ def _thunks(data: Buffer, image: Image, address: int) -> list[str]:
 def callbacks(data: Buffer, image: Image) -> list[str]:
     """Functions that the loader calls for each thread, before the entry point."""
     address, size = image.directory("tls")
-    code, width = ("<Q", 8) if image.magic == 0x20B else ("<I", 4)
+    code, width = ("<Q", 8) if image.magic == _WIDE else ("<I", 4)
     at = image.offset_of(address, 4 * width) if size else None
     if at is None:
         return []

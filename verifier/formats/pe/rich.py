@@ -12,6 +12,7 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.formats.pe.directories import Piece
+from verifier.formats.pe.products import PRODUCTS
 
 if TYPE_CHECKING:
     from verifier.content import Buffer
@@ -59,8 +60,9 @@ def checksum(data: Buffer, rich: Rich) -> int:
 
 
 def entry_name(product: int) -> str:
-    """`259/30795`: product identifier and build number."""
-    return f"{product >> 16}/{product & 0xFFFF}"
+    """`Masm1400/30795`: the tool, by its number where its name is not known, and its build."""
+    tool = product >> 16
+    return f"{PRODUCTS.get(tool, tool)}/{product & 0xFFFF}"
 
 
 def pieces(data: Buffer, start: int, nt: int) -> list[Piece]:
@@ -71,9 +73,8 @@ def pieces(data: Buffer, start: int, nt: int) -> list[Piece]:
     at = found.offset
     result = [Piece("stub", start, at - start), Piece("rich.start", at, 16)]
     at += 16
-    for index in range(len(found.entries)):
-        result.append(Piece(f"rich.entry-{index}", at, 8, "rich.entry"))
-        at += 8
+    result.append(Piece("rich.entries", at, 8 * len(found.entries)))
+    at += 8 * len(found.entries)
     result += [Piece("rich.mark", at, 4), Piece("rich.key", at + 4, 4)]
     return [*result, Piece("stub.rest", found.end, nt - found.end)]
 

@@ -19,9 +19,13 @@ _REGISTER = re.compile(
     r"\b(?:[re]?(?:ax|bx|cx|dx|si|di|bp)|[abcd][lh]|[sd]il|bpl|r(?:[89]|1[0-5])[dwb]?|[xyz]mm\d+"
     r"|[xw](?:\d+|zr)|fp|lr|[bhsdqvz]\d+)\b"
 )
+_UNNAMED = re.compile(r"[ \[](?:[.$\w]+\+0x[0-9a-f]+(?: \(.*\))?|[re]?[a-z0-9]{2,3})\]?`$")
+_PLACE = re.compile(r"\[[^\]]*\]")
 _LABEL = re.compile(r"\.\d+\b")
 _STACK = re.compile(r"\b[re]?sp\b")
 _CALLS = ("call", "bl", "blr", "blx")
+_JUMPS = ("jmp", "b")
+_NAMED = 3  # calls or comparisons that a sentence names
 _DECIDES = {"cmp", "test", "cmn", "tst", "ccmp", "ccmn"}
 _CONDITIONAL = ("set", "cmov", "b.", "cb", "tb", "cset", "csel", "csinc", "csinv", "csneg", "cinc",
                 "cinv", "cneg", "fcsel", "fcmp")  # fmt: skip
@@ -64,7 +68,7 @@ def compare(
     start, _end, begin, _stop = blocks[0]
     return Change(
         kind,
-        _sentence(kind, removed, added, len(shipped)),
+        _sentence(kind, removed, added, max(len(rebuilt), len(shipped))),
         _side(blocks, rebuilt, shipped),
         shift,
         shipped[min(begin, len(shipped) - 1)].at if shipped else -1,
@@ -117,7 +121,7 @@ def _blocks(one: list[str], other: list[str]) -> list[tuple[int, int, int, int]]
 
 def _class(removed: Sequence[Line], added: Sequence[Line]) -> tuple[str, int]:
     """The class of a change, and the shift of its numbers if that is all."""
-    if len(removed) == len(added):
+    if len(removed) == len(added) and _calls(removed) == _calls(added):
         pairs = list(zip(removed, added, strict=True))
         if all(_without(_NUMBER, x.token) == _without(_NUMBER, y.token) for x, y in pairs):
             return _numbers(pairs)
@@ -136,14 +140,25 @@ def _mixed(removed: Sequence[Line], added: Sequence[Line]) -> str:
         return "call target" if lost and more else "call added" if more else "call removed"
     if Counter(map(_shape, removed)) == Counter(map(_shape, added)):
         return "reordering or register allocation only"
-    if any(_decides(line) for line in (*removed, *added)):
+    if _decisions(removed) != _decisions(added):
         return "comparison or branch"
-    memory = any("[" in line.operands for line in (*removed, *added))
+    memory = any("[" in line.operands and line.mnemonic != "lea" for line in (*removed, *added))
     return "memory access" if memory else "instructions"
 
 
 def _calls(lines: Sequence[Line]) -> Counter[str]:
-    return Counter(line.shown for line in lines if line.mnemonic in _CALLS)
+    """What is called, as often as it is; a jump out of the function is a call of its last kind."""
+    return Counter(map(_callee, filter(_is_call, lines)))
+
+
+def _callee(line: Line) -> str:
+    return line.token.partition(" ")[2]
+
+
+def _is_call(line: Line) -> bool:
+    """Whether it calls; a jump may lead to another part of the function, if nothing is named."""
+    leaves = line.mnemonic in _JUMPS and line.target is not None
+    return line.mnemonic in _CALLS or (leaves and not _UNNAMED.search(f"`{line.shown}`"))
 
 
 def _numbers(pairs: Sequence[tuple[Line, Line]]) -> tuple[str, int]:
@@ -171,6 +186,15 @@ def _decides(line: Line) -> bool:
     return name in _DECIDES or name.startswith(_CONDITIONAL) or (name[:1] == "j" and name != "jmp")
 
 
+def _decisions(lines: Sequence[Line]) -> Counter[str]:
+    """What is compared and decided, whichever registers, stack slots and labels serve for it."""
+    return Counter(_decision(line) for line in lines if _decides(line))
+
+
+def _decision(line: Line) -> str:
+    return _LABEL.sub(".", _PLACE.sub("[]", _without(_REGISTER, line.token)))
+
+
 def _shape(line: Line) -> str:
     return f"{line.mnemonic} {_without(_REGISTER, _without(_NUMBER, line.token))}"
 
@@ -183,17 +207,45 @@ def _sentence(kind: str, removed: Sequence[Line], added: Sequence[Line], total: 
     count = max(len(removed), len(added))
     size = f"{count} of {total} instructions"
     if kind.startswith("call"):
-        gone, new = _calls(removed), _calls(added)
-        lost, more = [*(gone - new)], [*(new - gone)]
+        tally, key, view = _calls, _callee, _is_call
+    else:
+        tally, key, view = _decisions, _decision, _decides
+    if kind.startswith("call") or kind == "comparison or branch":
+        gone, new = tally(removed), tally(added)
+        lost, more = (
+            _shown([line for line in lines if view(line) and key(line) in counts])
+            for lines, counts in ((removed, gone - new), (added, new - gone))
+        )
+        same = set(lost) & set(more)
+        if same and same == {*lost, *more}:
+            return f"{kind}: {_some(lost)} became another function of that name ({size})."
+        lost, more = ([each for each in told if each not in same] for told in (lost, more))
+        if len(lost) == len(more) == 1:
+            return f"{kind}: {lost[0]} became {more[0]} ({size})."
         if lost and more:
-            return f"{kind}: `{lost[0]}` became `{more[0]}` ({size})."
-        return f"{kind}: `{(more or lost)[0]}` ({size})."
+            return f"{kind}: {_some(more)} in place of {_some(lost)} ({size})."
+        if more or lost:
+            which = " added" if more else " removed"
+            which = "" if which[1:] in kind else which
+            return f"{kind}: {_some(more or lost)}{which} ({size})."
     for one, other in zip(removed, added, strict=False):
         if one.token != other.token:
             return f"{kind}: `{one.shown}` became `{other.shown}` ({size})."
     lone = (*added, *removed)[:1]
     which = "added" if added else "removed"
     return f"{kind}: `{lone[0].shown}` {which} ({size})." if lone else f"{kind} ({size})."
+
+
+def _shown(lines: Sequence[Line]) -> list[str]:
+    """How lines are told, in the order of the code; those that call something named come first."""
+    found = dict.fromkeys(f"`{line.shown}`" for line in lines)
+    return sorted(found, key=lambda each: bool(_UNNAMED.search(each)))
+
+
+def _some(told: Sequence[str]) -> str:
+    more = len(told) - _NAMED
+    head = ", ".join(told[:_NAMED])
+    return f"{head} and {more} more" if more > 0 else head
 
 
 def _side(

@@ -8,6 +8,7 @@ from verifier.semantic.layout import (
     elf,
     functions,
     gofunctions,
+    loaderfacts,
     nearby,
     neutral,
     objects,
@@ -15,6 +16,7 @@ from verifier.semantic.layout import (
     proof,
     remembering,
     story,
+    unnamed,
     unproven,
 )
 from verifier.semantic.layout.assembled import assemble
@@ -126,8 +128,9 @@ def _compared(match: Match, finding: proof.Finding, notes: list[str]) -> Explain
     found = functions.compare(match)
     differences = story.initialisers(match) + story.functions(one, other, found)
     differences += objects.changed(match, functions.Namer(match))
+    differences += unnamed.changed(match)
     notes = [story.summary(other, found), *notes]
     if not notes[1:] and not (found.changed or found.added or found.removed or found.unread):
         notes += [f"No map makes them one program: {fault}" for fault in finding.faults[:_WHY]]
     code = tuple(piece.name for piece in other.program.pieces if piece.code and piece.content)
-    return Explained(finding, (), tuple(notes), differences, story.facts(one, other), code)
+    return Explained(finding, (), tuple(notes), differences, loaderfacts.facts(one, other), code)

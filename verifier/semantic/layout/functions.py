@@ -7,17 +7,15 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from verifier.semantic.layout import changes
+from verifier.semantic.layout.called import Called
 from verifier.semantic.layout.listing import listing, string_at
 
 if TYPE_CHECKING:
-    from verifier.semantic.layout.assembled import Assembled
     from verifier.semantic.layout.changes import Change
     from verifier.semantic.layout.match import Match
-    from verifier.semantic.layout.program import Piece
 
 _NEAR = 1 << 16  # bytes that a base may lie before its object
 _CLASS_MOST = 64  # functions of equal contents among which other pairs are tried
-_STUB = 16  # bytes of a linker's stub
 _LISTED = 400  # changed functions that are read instruction by instruction
 
 
@@ -48,27 +46,43 @@ class Namer:
         self._extents = sorted(match.extents)
         self._starts = [each.a for each in self._extents]
         self._backwards: dict[int, int] = {}
+        self._called = Called(match.one), Called(match.other)
 
     def rebuilt(self, address: int) -> tuple[str, str]:
-        """For an address of the rebuilt image."""
-        there = self._there(address)
-        label = self._label(address, shipped=False)
-        return (f"@{there:x}" if there is not None else label), label
+        """For an address of the rebuilt image; what has no name there may have one in the other."""
+        one, other = self._called
+        there = None if one.leads_to(address) else self._there(address)
+        if there is None:
+            return one.plain(address), one.name(address) or one.known_by(address)
+        return f"@{there:x}", one.name(address) or other.name(there) or other.known_by(there)
 
     def shipped(self, address: int) -> tuple[str, str]:
-        """For an address of the shipped image."""
-        label = self._label(address, shipped=True)
-        return (f"@{address:x}" if self._known(address) else label), label
+        """For an address of the shipped image; what has no name there may have one in the other."""
+        one, other = self._called
+        if other.leads_to(address) or not self._known(address):
+            return other.plain(address), other.name(address) or other.known_by(address)
+        name, before = other.name(address), self._before(address)
+        if not name and before is not None:
+            name = one.name(before)
+        return f"@{address:x}", name or other.known_by(address)
+
+    def imported(self, address: int) -> bool:
+        """Whether code of the shipped image only leads on to an imported function."""
+        return bool(self._called[1].leads_to(address))
 
     def same(self, a: int, b: int) -> bool:
         """Whether two addresses are one thing: mapped, one text, or a base before what is mapped.
 
         For reports alone. What it takes for equal too easily never makes a verdict better.
         """
-        there = self._there(a)
-        if there == b:
-            return True
-        match = self._match
+        behind = self._called[0].leads_to(a), self._called[1].leads_to(b)
+        if any(behind):
+            return behind[0] == behind[1]
+        return self._there(a) == b or self._alike(a, b)
+
+    def _alike(self, a: int, b: int) -> bool:
+        """Whether two addresses that the map does not pair are one thing all the same."""
+        match, there = self._match, self._there(a)
         guessed = match.one.program.reader is not None
         if guessed and a == b and not self._is_start(a):
             return True  # a number that is an address by chance
@@ -116,32 +130,17 @@ class Namer:
         index = bisect_right(self._begins, address) - 1
         return index >= 0 and address < self._spans[index][0] + self._spans[index][1]
 
-    def _label(self, address: int, *, shipped: bool) -> str:
-        image = self._match.other if shipped else self._match.one
-        if address not in image.program.names and (quoted := string_at(image, address)):
-            return quoted
-        start = image.atom(address)
-        piece = image.piece_at(address)
-        if piece is not None and piece.made and (stub := _stub(image, piece, address)):
-            return stub
-        inside = address not in image.program.names and start in image.program.names
-        if inside and piece is not None and piece.code:
-            return f"{image.program.label(start)}+{address - start:#x}"
-        return image.program.label(address)
-
-
-def _stub(image: Assembled, piece: Piece, address: int) -> str:
-    """The name of the imported function that a linker's stub, or its slot, stands for."""
-    slots = image.slots
-    for index in range(
-        *slots.between(address, min(address + _STUB, piece.end)).indices(len(slots))
-    ):
-        if symbol := int(slots.symbol[index]):
-            return image.program.symbols[symbol].split(":")[-1].split("@")[0]
-        inner = slots.between(int(slots.target[index]), int(slots.target[index]) + 1)
-        if piece.code and inner.start < inner.stop and (symbol := int(slots.symbol[inner.start])):
-            return image.program.symbols[symbol].split(":")[-1].split("@")[0] + "@plt"
-    return ""
+    def _before(self, address: int) -> int | None:
+        """The address of the rebuilt image that is this one of the shipped image, if it is sure."""
+        match = self._match
+        if address in self._backwards:
+            return self._backwards[address]
+        piece = match.other.piece_at(address)
+        if piece is None or not piece.code:
+            return None
+        start = match.other.atom(address)
+        found = match.back.get(start)
+        return None if found is None else found + address - start
 
 
 def _exchange(match: Match, namer: Namer) -> None:
@@ -177,7 +176,7 @@ def compare(match: Match) -> Functions:
         i, j = match.atoms.number[a], match.others.number[b]
         if match.atoms.keys[i] == match.others.keys[j] and not _redirected(match, namer, i, j):
             continue
-        if not _told(match, b, True):
+        if not _told(match, b, True) or namer.imported(b):
             continue  # the linker made it; what it leads to is told of its callers
         if len(changed) >= _LISTED:
             unread += 1

@@ -107,15 +107,25 @@ def _x86(image: Assembled, start: int, raw: bytes, name: Namer) -> list[Line]:
             token, shown = operands.replace(spelled, what), operands.replace(spelled, label)
             bare = operands.replace(spelled, inside or _ARROW)
             outer = None if inside else target
+            shown = _through(mnemonic, shown, label)
         for at in range(instruction.ip, instruction.ip + instruction.len):
             if at in rebased and not target:
                 outer = rebased[at][1]
                 what, label = name(outer)
                 token, shown = f"{_plain(operands)} -> {what}", f"{operands} -> {label}"
+                spelled = f"0x{outer + image.program.base:x}"
+                if spelled in operands:
+                    shown = _through(mnemonic, operands.replace(spelled, label), label)
                 bare = f"{_plain(operands)} -> {_ARROW}"
         texts = f"{mnemonic} {token}", f"{mnemonic} {shown}"
         found.append(Line(*texts, mnemonic, operands, f"{mnemonic} {bare}", outer, instruction.ip))
     return found
+
+
+def _through(mnemonic: str, shown: str, label: str) -> str:
+    """A call through a slot that has a function's name, told as a call of that function."""
+    indirect = shown.endswith(f"[{label}]") and "+0x" not in label
+    return label if indirect and mnemonic in ("call", "jmp") else shown
 
 
 def _plain(operands: str) -> str:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from verifier.formats.base import text
-from verifier.semantic.demangle import demangled
+from verifier.semantic.demangle import shown
 from verifier.semantic.layout import dwarf
+from verifier.semantic.layout.called import Called
 from verifier.semantic.layout.match import ORDERED
 from verifier.semantic.layout.program import Address, Kind
-
-_VARIANT = re.compile(r"([CD][0-5])E[^E]*$")
 
 _CALLERS = 64
 _WORD = 8
@@ -46,18 +44,6 @@ class Places:
         return f" at {text(found.encode('utf-8', 'surrogateescape'))}" if found else ""
 
 
-def shown(symbol: str) -> str:
-    """A symbol as its author wrote it; constructors and destructors with their variant.
-
-    Itanium C++ ABI, 5.1.4.3: a class has up to three of each (D0 deletes, D1 is whole, D2 a base).
-    """
-    name = demangled(symbol)
-    if name == symbol:
-        return name
-    variant = _VARIANT.search(symbol)
-    return f"{name} [{variant[1]}]" if variant else name
-
-
 def of(image: Assembled, start: int) -> str:
     """The name of the function that begins at `start`."""
     known = image.program.names.get(start)
@@ -79,15 +65,14 @@ def _role(image: Assembled, start: int) -> str:
     named = sorted(image.program.names[at][0] for at in callers if at in image.program.names)
     if named:
         more = f" and {len(callers) - 1} more" if len(callers) > 1 else ""
-        return text(f"called by {named[0]}{more}".encode("utf-8", "surrogateescape"))
+        return f"called by {shown(text(named[0].encode('utf-8', 'surrogateescape')))}{more}"
     kinds = set(image.slots.kind[hits].tolist())
-    if kinds == {int(Kind.POINTER)}:
+    uses = Called(image).uses(start)
+    if kinds == {int(Kind.POINTER)} and homes[0] is not None:
         piece = homes[0]
-        if piece is None:
-            return ""
         if piece.name in ORDERED:
             number = (places[0] - piece.address) // _WORD + 1
             return f"number {number} of {piece.name}"
-        return f"a pointer in {piece.name} leads to it"
+        return uses or f"a pointer in {piece.name} leads to it"
     entry = ("entry", Address(start)) in image.program.facts
-    return "the program's entry point" if entry else ""
+    return "the program's entry point" if entry else uses

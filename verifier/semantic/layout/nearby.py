@@ -13,11 +13,20 @@ import numpy as np
 
 from verifier import content, limits
 from verifier.errors import ParseError
-from verifier.formats.elf.header import SHF_ALLOC, SHF_EXECINSTR, SHT_DYNSYM, SHT_NOBITS, SHT_SYMTAB
+from verifier.formats.base import text
+from verifier.formats.elf.header import (
+    SHF_ALLOC,
+    SHF_EXECINSTR,
+    SHT_DYNSYM,
+    SHT_NOBITS,
+    SHT_RELA,
+    SHT_SYMTAB,
+)
 from verifier.formats.elf.layout import layout as elf_layout
 from verifier.formats.pe.layout import layout as pe_layout
 from verifier.formats.pe.symbols import name_at
-from verifier.semantic.layout import changes, elfdynamic, x86
+from verifier.semantic.demangle import shown
+from verifier.semantic.layout import called, changes, elfdynamic, x86
 from verifier.semantic.layout.assembled import assemble
 from verifier.semantic.layout.functions import Changed, Functions
 from verifier.semantic.layout.listing import listing, string_at
@@ -27,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from verifier.content import Buffer
+    from verifier.formats.elf.image import Image
     from verifier.model import Place
     from verifier.semantic.layout.assembled import Assembled
     from verifier.semantic.layout.program import Ints
@@ -34,6 +44,7 @@ if TYPE_CHECKING:
 LARGE = limits.IMAGES_LARGE  # bytes of one image from which on this is worth it
 _RUNS_MOST = 64  # places that differ
 _JOIN = 16
+_STUB = 16  # bytes of a linker's stub
 _FUNCTION_MOST = 4 * limits.MIB
 
 
@@ -44,6 +55,7 @@ class View(NamedTuple):
     pieces: tuple[Piece, ...]
     starts: Ints
     name: Callable[[int], str]
+    slot: Callable[[int], str]  # the imported function whose address the loader writes there
 
 
 def explain(
@@ -133,10 +145,22 @@ def cut(view: View, start: int, end: int) -> Assembled:
 
 def _namer(view: View, image: Assembled) -> Callable[[int], tuple[str, str]]:
     def name(address: int) -> tuple[str, str]:
-        label = view.name(address) or string_at(image, address) or image.program.label(address)
-        return f"@{address:x}", label
+        label = view.name(address) or string_at(image, address) or view.slot(address)
+        label = label or _leads_on(view, address) or image.program.label(address)
+        return f"@{address:x}", shown(text(label.encode("utf-8", "surrogateescape")))
 
     return name
+
+
+def _leads_on(view: View, address: int) -> str:
+    """The imported function that a stub of the linker jumps to; empty if it is none."""
+    piece = next((each for each in view.pieces if each.address <= address < each.end), None)
+    if piece is None or not piece.code or piece.data is None:
+        return ""
+    at = address - piece.address
+    slot = called.jump_slot(bytes(piece.data[at : at + _STUB]), address, wide=True)
+    found = "" if slot is None else view.slot(slot)
+    return f"{found}@plt" if found and "!" not in found else found
 
 
 def elf(data: Buffer) -> View:
@@ -166,7 +190,33 @@ def elf(data: Buffer) -> View:
     names = _Names()
     for table in tables if machine else ():
         names.add(data, table, elfdynamic.strings(data, image, table.link))
-    return View(machine, pieces, starts, names.at)
+    return View(machine, pieces, starts, names.at, _slots(data, image) if machine else names.at)
+
+
+_RELA = np.dtype([("at", "<u8"), ("kind", "<u4"), ("symbol", "<u4"), ("addend", "<i8")])
+_FILLED = (6, 7)  # R_X86_64_GLOB_DAT, R_X86_64_JUMP_SLOT
+
+
+def _slots(data: Buffer, image: Image) -> Callable[[int], str]:
+    """Names for the slots that the loader fills with a function's address, read when asked for."""
+    tables = []
+    for each in image.sections:
+        if each.type == SHT_RELA and each.flags & SHF_ALLOC and not each.size % _RELA.itemsize:
+            rows = np.frombuffer(data[each.offset : each.offset + each.size], dtype=_RELA)
+            tables.append((each, rows[np.isin(rows["kind"], _FILLED)]))
+
+    def name(address: int) -> str:
+        for section, rows in tables:
+            hits = np.flatnonzero(rows["at"] == address)
+            if len(hits) and 0 < section.link < len(image.sections):
+                symbols = image.sections[section.link]
+                at = symbols.offset + _SYMBOL.itemsize * int(rows["symbol"][hits[0]])
+                strings = elfdynamic.strings(data, image, symbols.link)
+                where = int.from_bytes(data[at : at + 4], "little")
+                return elfdynamic.text_at(strings, where).decode("utf-8", "replace")
+        return ""
+
+    return name
 
 
 _SYMBOL = np.dtype(
@@ -224,4 +274,11 @@ def _pe(data: Buffer) -> View:
         table = np.frombuffer(data[at : at + size // 12 * 12], dtype="<u4").astype(np.int64)
         starts = np.unique(table[::3])
     machine = "x86-64" if image.machine == 0x8664 else ""
-    return View(machine, pieces, starts, lambda where: name_at(data, image, where))
+    slots = called.known(data, image)
+    return View(
+        machine,
+        pieces,
+        starts,
+        lambda where: "" if where in slots else name_at(data, image, where),
+        lambda where: slots.get(where, ""),
+    )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from verifier.formats.base import text
 from verifier.model import Difference
+from verifier.semantic.demangle import shown
 from verifier.semantic.layout.listing import string_at
-from verifier.semantic.layout.names import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 from verifier import limits
 from verifier.errors import LimitError, ParseError, VerifierError
 from verifier.formats.pe.layout import layout
-from verifier.semantic.layout import elffacts, peframes, peload, pepseudo, pesymbols, petables
+from verifier.semantic.layout import (
+    called,
+    elffacts,
+    peframes,
+    peload,
+    pepseudo,
+    pesymbols,
+    petables,
+)
 from verifier.semantic.layout.program import Address, Piece, Program, slots_of
 
 if TYPE_CHECKING:
@@ -72,6 +80,7 @@ def _fill(data: Buffer, image: Image, program: Program) -> None:
     pepseudo.split(program, rows)
     starts = set(pesymbols.names(data, image, program))
     peload.handlers(data, image, program, rows, starts)
+    program.known = called.known(data, image)
     rows += peframes.rows(data, image, program, starts)
     peframes.unwinding(program, rows, starts)
     if len({piece.name for piece in program.pieces}) < len(program.pieces):

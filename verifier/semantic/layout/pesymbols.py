@@ -68,7 +68,7 @@ def _coff(data: Buffer, image: Image, program: Program) -> set[int]:
             address = image.sections[section - 1].address + value
             place = Address(address)
             inside = label != numbered  # a number of an instruction, which is filled at run time
-            plain = not inside and not label.startswith(b".") and not more
+            plain = not inside and not label.startswith(b".") and (not more or kind == _FUNCTION)
             if storage in (_EXTERNAL, _STATIC) and plain:
                 _name(program, address, label.decode("utf-8", "backslashreplace"))
                 if kind == _FUNCTION or storage == _EXTERNAL:

@@ -162,6 +162,7 @@ class Program:
     sizes: dict[int, int] = field(default_factory=dict)  # functions: start → size, as declared
     tables: list[int] = field(default_factory=list)  # exception tables (LSDA) that frames point at
     marks: dict[int, str] = field(default_factory=dict)  # places in pieces that are not mapped
+    known: dict[int, str] = field(default_factory=dict)  # what reports call other places
     relative: bool = False  # whether words may be distances from the image's start (PE)
     jumps: list[int] = field(default_factory=list)  # slots of lazily bound functions, in order
     whole: bool = False  # whether everything was read, so that functions can be compared

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from verifier.formats.base import text
 from verifier.model import Difference
 from verifier.semantic.layout import names
 from verifier.semantic.layout.functions import same_shift
 from verifier.semantic.layout.match import ORDERED
-from verifier.semantic.layout.program import Address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 _MANY = 20  # functions that differ: from here on another compiler is likelier than another source
 _SOME = 8  # names of many
 _LISTED = 100  # functions that are told one by one
-_TOLD = {"entry", "segment", "section", "optional", "coff", "resolver", "header", "import"}
 _WEIGHT = ("call target", "call added", "call removed", "comparison or branch", "constant",
            "memory access", "instructions", "stack frame",
            "reordering or register allocation only")  # fmt: skip
@@ -153,22 +150,3 @@ def _listed(image: Assembled, piece: Piece) -> list[int]:
     """Where the words of a list of functions lead."""
     listed: list[int] = image.slots.target[image.slots.between(piece.address, piece.end)].tolist()
     return listed
-
-
-def facts(one: Assembled, other: Assembled) -> tuple[Difference, ...]:
-    """What the loader is told differently, where it is about more than moved functions."""
-    mine, theirs = _plain(one), _plain(other)
-    return tuple(
-        Difference("field", fact.split(" ", 1)[0], f"Only the {which} image says: {fact}.")
-        for which, told in (("rebuilt", mine - theirs), ("shipped", theirs - mine))
-        for fact in sorted(told)
-    )[:_LISTED]
-
-
-def _plain(image: Assembled) -> set[str]:
-    """Facts without addresses, as text."""
-    return {
-        " ".join(text(str(item).encode()) for item in fact if not isinstance(item, Address))[:300]
-        for fact in image.program.facts
-        if fact[0] in _TOLD
-    }

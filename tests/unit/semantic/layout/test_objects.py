@@ -60,3 +60,53 @@ def test_data_that_moved_alone_is_not_told(tmp_path: Path) -> None:
     rebuilt = image(tmp_path / "rebuilt", first=PLAIN["first"])
     found = explain("elf", image(tmp_path / "shipped"), rebuilt)
     assert [each.kind for each in found.differences] == ["function-added"]
+
+
+STRIPPED = """
+#include <stdio.h>
+#include <math.h>
+%(first)s
+static const unsigned short small[8] = {%(small)s};
+static const double weights[4] = {%(weights)s};
+__attribute__((noinline, visibility("default"))) double weigh(int n) { return weights[n & 3] * n; }
+__attribute__((visibility("default"))) int choose(int n) { puts("%(text)s"); return small[n & 7]; }
+"""
+AS_IT_WAS = {"first": "", "small": "5, 6, 7, 8, 9, 10, 11, 12", "weights": "1.5, 2.5, 3.5, 4.5",
+             "text": "the first choice"}  # fmt: skip
+
+
+def stripped(where: Path, kind: builds.Kind, **changes: str) -> memoryview:
+    where.mkdir()
+    (where / "a.c").write_text(STRIPPED % (AS_IT_WAS | changes))
+    flags = ("-O1", "-shared", *kind.flags)
+    builds.run(f"{kind.prefix}gcc", *flags, "-o", "lib.dll", "a.c", where=where)
+    builds.run(kind.strip, "lib.dll", where=where)
+    return memoryview((where / "lib.dll").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("user", "changes", "said"),
+    [
+        ("choose", {"small": "5, 6, 7, 8, 9, 10, 99, 12"}, "1 of 16 bytes differ"),
+        ("weigh", {"weights": "1.5, 2.5, 3.25, 4.5"}, "of 32 bytes differ, from offset 0x16"),
+        ("choose", {"text": "the other choice"}, 'text "the first choice" became "the other'),
+    ],
+)
+@pytest.mark.parametrize("first", ["", "int early(int n) { return n * 11 - 4; }"])
+def test_data_without_a_symbol_is_told_by_who_uses_it(
+    tmp_path: Path, user: str, changes: dict[str, str], said: str, first: str
+) -> None:
+    rebuilt = stripped(tmp_path / "rebuilt", builds.ELF)
+    shipped = stripped(tmp_path / "shipped", builds.ELF, first=first, **changes)
+    found = explain("elf", shipped, rebuilt)
+    (told,) = [each for each in found.differences if each.kind == "object-changed"]
+    assert told.where.startswith(f"data used by {user} at +0x")
+    assert said in told.summary
+    assert not found.finding.total
+
+
+def test_data_without_a_symbol_that_moved_alone_is_not_told(tmp_path: Path) -> None:
+    rebuilt = stripped(tmp_path / "rebuilt", builds.ELF)
+    shipped = stripped(tmp_path / "shipped", builds.ELF, first="int early(int n) { return n + 2; }")
+    found = explain("elf", shipped, rebuilt)
+    assert [each.kind for each in found.differences] == ["function-added"]
