@@ -79,6 +79,10 @@ def test_pywin32_306_after_305(path: str, imported: set[str]) -> None:
     own = {where for _kind, where in told(found.differences, "import-added")}
     assert {where for where in own if not where.startswith("VCRUNTIME")} == imported
     assert "1 resource changed: version/1/0" in found.summary
+    functions = told(found.differences, "function-changed").values()
+    way = "`call KERNEL32!IsProcessorFeaturePresent` by its slot in place of a stub, or back"
+    assert any(way in each for each in functions)
+    assert not any("another function of that name" in each for each in functions)
 
 
 def test_texts_that_are_imports_or_moved_are_not_told() -> None:

@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from verifier.semantic.layout.listing import Line
 
@@ -21,6 +21,7 @@ _REGISTER = re.compile(
 )
 _UNNAMED = re.compile(r"[ \[](?:[.$\w]+\+0x[0-9a-f]+(?: \(.*\))?|[re]?[a-z0-9]{2,3})\]?`$")
 _PLACE = re.compile(r"\[[^\]]*\]")
+_SLOT = re.compile(r"(?:\w+ ptr )?\[(.*)\]$")
 _LABEL = re.compile(r"\.\d+\b")
 _STACK = re.compile(r"\b[re]?sp\b")
 _CALLS = ("call", "bl", "blr", "blx")
@@ -151,6 +152,11 @@ def _calls(lines: Sequence[Line]) -> Counter[str]:
     return Counter(map(_callee, filter(_is_call, lines)))
 
 
+def _ways(callees: Iterable[str]) -> set[str]:
+    """What is called, whether through a slot or by a stub that jumps through one."""
+    return {_SLOT.sub(r"\1", callee) for callee in callees}
+
+
 def _callee(line: Line) -> str:
     return line.token.partition(" ")[2]
 
@@ -217,6 +223,8 @@ def _sentence(kind: str, removed: Sequence[Line], added: Sequence[Line], total: 
             for lines, counts in ((removed, gone - new), (added, new - gone))
         )
         same = set(lost) & set(more)
+        if same and same == {*lost, *more} and tally is _calls and _ways(gone) == _ways(new):
+            return f"{kind}: {_some(lost)} by its slot in place of a stub, or back ({size})."
         if same and same == {*lost, *more}:
             return f"{kind}: {_some(lost)} became another function of that name ({size})."
         lost, more = ([each for each in told if each not in same] for told in (lost, more))
