@@ -42,7 +42,7 @@ _ORDER: Final = (
 )
 _RANK: Final = {noun: rank for rank, nouns in enumerate(_ORDER) for noun in nouns}
 _OTHER: Final = _RANK["resource"]
-_CLAUSES = 6  # of one sentence
+_CLAUSES = 8  # of one sentence
 _NAMES = 3  # named things of one clause
 _FEW = 12  # functions that are worth a name each, where another compiler made them
 _NAME = 60  # characters of one name
