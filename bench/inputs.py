@@ -33,6 +33,37 @@ def library() -> tuple[Path, Path]:
     return realfiles.made("bench", "libllvm-changed", fill) / intact.name, intact
 
 
+_EXTRA = (
+    "int verifier_extra(const char *a) { int s = 0; while (*a) s = s * 31 + *a++; return s; }\n"
+)
+_LINK = ("-shared", "-fuse-ld=gold", "-Wl,-soname,large", "-Wl,--unresolved-symbols=ignore-all")
+
+
+def shifted() -> Path:
+    """LLVM's static libraries as one library of 108 MB (121 with symbols), linked three times.
+
+    `more` has one function before all others, `plain` has not, `last` has it behind all others.
+    """
+    archives = realfiles.extracted("llvm-14-dev") / "usr/lib/llvm-14/lib"
+
+    def fill(where: Path) -> None:
+        (where / "extra.c").write_text(_EXTRA)
+        extra = where / "extra.o"
+        subprocess.run(
+            ["gcc", "-O2", "-fPIC", "-c", "-o", str(extra), str(where / "extra.c")], check=True
+        )
+        parts = [str(path) for path in sorted(archives.glob("libLLVM*.a"))]
+        whole = ["-Wl,--whole-archive", *parts, "-Wl,--no-whole-archive"]
+        orders = {"more": [str(extra), *whole], "plain": whole, "last": [*whole, str(extra)]}
+        for name, order in orders.items():
+            (where / name).mkdir()
+            out, bare = where / name / "symbols.so", where / name / "stripped.so"
+            subprocess.run(["g++", *_LINK, "-o", str(out), *order], check=True)
+            subprocess.run(["strip", "-s", "-o", str(bare), str(out)], check=True)
+
+    return realfiles.made("bench", "llvm-shifted", fill)
+
+
 def module() -> tuple[Path, Path]:
     """The largest of the cloud kernel's modules, signed by two keys of our own."""
 

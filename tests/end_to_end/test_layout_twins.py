@@ -34,12 +34,12 @@ def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
 def test_two_layouts_are_one_program_to_both_decoders(name: str) -> None:
     twin = twins.twin(name)
     rebuilt, shipped = map(memoryview, twin.contents())
-    found = explain(twin.kind.name, shipped, rebuilt)
+    found = explain(twin.kind.format, shipped, rebuilt)
     assert found.finding.total, found.finding.faults
     assert not found.differences
     if name.startswith(CERTAIN):
         assert not found.finding.assumptions
-    layout = {"format": twin.kind.name, "map": encode.encode(found.extents)}
+    layout = {"format": twin.kind.format, "map": encode.encode(found.extents)}
     fault, assumptions = recheck.judge(layout, shipped, rebuilt, ())
     assert (fault, assumptions) == ("", len(found.finding.assumptions))
 

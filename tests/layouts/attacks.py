@@ -5,18 +5,18 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from tests.layouts.attacks_pe import PE
+from tests.layouts.attacks_pe import PE, PE32
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.layouts.editor import Editor
 
-_FUNCTION = {"elf": ".rodata", "pe": ".rdata"}
+_READONLY = {"elf": ".rodata", "pe": ".rdata"}
 
 
 def _readonly(edit: Editor) -> str:
-    return _FUNCTION[edit.kind.name]
+    return _READONLY[edit.kind.format]
 
 
 def call_of_an_equal_looking_function(edit: Editor) -> None:
@@ -31,8 +31,8 @@ def text_of_equal_length(edit: Editor) -> None:
 def texts_exchanged(edit: Editor) -> None:
     one, two = (edit.text(f"text number {n}", _readonly(edit)) for n in ("one", "two"))
     first, second = edit.reference("say", one), edit.reference("say", two)
-    edit.put(first, two - first - 4, 4)
-    edit.put(second, one - second - 4, 4)
+    edit.aim(first, two - one)
+    edit.aim(second, one - two)
 
 
 def reference_off_by_one(edit: Editor) -> None:
@@ -52,10 +52,12 @@ def text_changed(edit: Editor) -> None:
 def _jump_table(edit: Editor) -> int:
     start, end = edit.symbol("choose"), edit.end("choose")
     for at in range(start, end - 3):
-        target = edit.word(at, 4) + at + 4
+        wide = edit.kind.word == 8  # distances from the table, or else addresses
+        target = edit.word(at, 4) + (at + 4 if wide else -edit.base)
         section = edit.sections[_readonly(edit)]
         if 0 <= target - section.virtual_address <= section.size - 32:
-            words = [edit.word(target + 4 * n, 4) + target for n in range(8)]
+            base = target if wide else -edit.base
+            words = [edit.word(target + 4 * n, 4) + base for n in range(8)]
             if all(start < word < end for word in words):
                 return target
     raise AssertionError("no jump table")
@@ -73,9 +75,10 @@ def jump_table_entry_changed(edit: Editor) -> None:
 
 def padding_that_runs(edit: Editor) -> None:
     """The nops before `choose` become code, and `say` branches there."""
-    at = edit.symbol("choose") - 4
-    assert edit.word(at, 1) in (0, 0x66, 0x90, 0xCC, 0x84)
-    edit.write(at, b"\x31\xc0\xc3\x90")
+    size = 4 if edit.kind.word == 8 else 5  # a nop of one byte after a lea of four
+    at = edit.symbol("choose") - size
+    assert edit.word(at, 1) in (0, 0x66, 0x8D, 0x90, 0xCC, 0x84)
+    edit.write(at, b"\x31\xc0\xc3\x90\x90"[:size])
     edit.retarget("choose", edit.symbol("twin_left"), at)
 
 
@@ -306,5 +309,5 @@ ELF: tuple[Callable[[Editor], None], ...] = (
     *(export_off_by_one, export_became_a_resolver, export_shorter, thread_data_changed),
     *(memory_used_alone, frame_shorter, frame_rule_changed, needed_library_changed, lazily_bound),
 )
-ATTACKS = {"elf": BOTH + ELF, "pe": BOTH + PE}
-BY_NAME = {each.__name__: each for each in (*BOTH, *ELF, *PE)}
+ATTACKS = {"elf": BOTH + ELF, "pe": BOTH + PE, "pe32": BOTH + PE32}
+BY_NAME = {each.__name__: each for each in (*BOTH, *ELF, *PE, *PE32)}

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def pe_entry(edit: Editor) -> None:
-    edit.put_at(edit.directory(0) - 96, edit.symbol("front"), 4)
+    edit.put_at(edit.optional(16), edit.symbol("front"), 4)
 
 
 def pe_pointers_exchanged(edit: Editor) -> None:
-    edit.swap(edit.symbol("table"), edit.symbol("table") + 8)
+    edit.swap(edit.symbol("table"), edit.symbol("table") + edit.kind.word)
 
 
 def pe_callbacks_exchanged(edit: Editor) -> None:
@@ -66,8 +66,9 @@ def pe_rebasing_moved(edit: Editor) -> None:
 
 
 def pe_rebasing_of_half(edit: Editor) -> None:
+    half = 0x3000 if edit.kind.word == 8 else 0x2000  # HIGHLOW, LOW
     row = _rebased(edit, edit.symbol("table"))
-    edit.put_at(row, struct.unpack_from("<H", edit.data, row)[0] & 0xFFF | 0x3000, 2)
+    edit.put_at(row, struct.unpack_from("<H", edit.data, row)[0] & 0xFFF | half, 2)
 
 
 def _leaves(edit: Editor) -> list[int]:
@@ -107,7 +108,7 @@ def pe_data_that_runs(edit: Editor) -> None:
 
 
 def pe_no_nx(edit: Editor) -> None:
-    at = edit.directory(0) - 42
+    at = edit.optional(70)
     edit.put_at(at, struct.unpack_from("<H", edit.data, at)[0] ^ 0x100, 2)
 
 
@@ -135,7 +136,7 @@ def _imports(edit: Editor) -> tuple[int, int]:
     """Tables of names and of addresses of the first library with four imports."""
     at = edit.rva(1)
     while edit.word(at, 4):
-        if all(edit.word(edit.word(at, 4) + 8 * n) for n in range(4)):
+        if all(edit.word(edit.word(at, 4) + edit.kind.word * n) for n in range(4)):
             return edit.word(at, 4), edit.word(at + 16, 4)
         at += 20
     raise AssertionError
@@ -143,7 +144,7 @@ def _imports(edit: Editor) -> tuple[int, int]:
 
 def pe_import_slots_exchanged(edit: Editor) -> None:
     for table in _imports(edit):
-        edit.swap(table, table + 8)
+        edit.swap(table, table + edit.kind.word)
 
 
 def pe_import_name_changed(edit: Editor) -> None:
@@ -178,13 +179,70 @@ def pe_thread_directory_moved(edit: Editor) -> None:
     edit.put_at(at, edit.rva(9) + 8, 4)
 
 
-PE: tuple[Callable[[Editor], None], ...] = (
+def pe32_operand_not_rebased(edit: Editor) -> None:
+    """A number of an instruction stays as it is wherever the image is loaded."""
+    place = edit.reference("say", edit.text("text number one", ".rdata"))
+    edit.put_at(_rebased(edit, place), 0, 2)
+
+
+def pe32_rebasing_of_an_opcode(edit: Editor) -> None:
+    place = edit.reference("say", edit.text("text number one", ".rdata"))
+    row = _rebased(edit, place)
+    edit.put_at(row, struct.unpack_from("<H", edit.data, row)[0] - 1, 2)
+
+
+def pe32_call_of_another_import(edit: Editor) -> None:
+    """The code of an import's stub takes its address from another slot."""
+    slots = {}
+    for name in ("puts", "strlen"):
+        at = edit.symbol(name)
+        assert edit.word(at, 2) == 0x25FF
+        slots[name] = edit.word(at + 2, 4)
+    edit.put(edit.symbol("puts") + 2, slots["strlen"], 4)
+
+
+def _frames(edit: Editor) -> list[int]:
+    """Offsets of the functions' entries of the unwind table."""
+    section = edit.sections[".eh_frame" if ".eh_frame" in edit.sections else "/4"]
+    at, found = section.offset, []
+    while length := struct.unpack_from("<I", edit.data, at)[0]:
+        if struct.unpack_from("<I", edit.data, at + 4)[0]:
+            found.append(at)
+        at += 4 + length
+    return found
+
+
+def pe32_frame_shorter(edit: Editor) -> None:
+    at = _frames(edit)[-1] + 12
+    edit.put_at(at, struct.unpack_from("<I", edit.data, at)[0] - 1, 4)
+
+
+def pe32_frame_of_another_function(edit: Editor) -> None:
+    at = _frames(edit)[1] + 8
+    edit.put_at(at, struct.unpack_from("<I", edit.data, at)[0] + 16, 4)
+
+
+def pe32_frame_rule_changed(edit: Editor) -> None:
+    for at in _frames(edit):
+        if (found := edit.data.find(b"\x0e\x08", at + 16, at + 40)) >= 0:  # DW_CFA_def_cfa_offset
+            edit.data[found + 1] = 0x0C
+            return
+    raise AssertionError
+
+
+_EACH: tuple[Callable[[Editor], None], ...] = (
     *(pe_entry, pe_pointers_exchanged, pe_callbacks_exchanged, pe_exports_exchanged),
     *(pe_export_off_by_one, pe_rebasing_left_out, pe_rebasing_moved, pe_rebasing_of_half),
     *(pe_resources_exchanged, pe_resource_changed, pe_code_that_can_be_written),
     *(pe_data_that_runs, pe_no_nx, pe_pseudo_relocations_exchanged),
     *(pe_pseudo_relocation_of_another_place, pe_pseudo_relocation_narrower),
     *(pe_import_slots_exchanged, pe_import_name_changed, pe_import_hint_changed),
-    *(pe_unwinding_of_another_function, pe_unwinding_changed, pe_function_longer),
     pe_thread_directory_moved,
+)
+PE: tuple[Callable[[Editor], None], ...] = (
+    *(*_EACH, pe_unwinding_of_another_function, pe_unwinding_changed, pe_function_longer),
+)
+PE32: tuple[Callable[[Editor], None], ...] = (
+    *(*_EACH, pe32_operand_not_rebased, pe32_rebasing_of_an_opcode, pe32_call_of_another_import),
+    *(pe32_frame_shorter, pe32_frame_of_another_function, pe32_frame_rule_changed),
 )

@@ -32,6 +32,16 @@ class Kind(NamedTuple):
     flags: tuple[str, ...]
 
     @property
+    def format(self) -> str:
+        """What the verifier calls its files."""
+        return "elf" if self.suffix == "so" else "pe"
+
+    @property
+    def word(self) -> int:
+        """Bytes of an address."""
+        return 4 if self.prefix.startswith("i686") else 8
+
+    @property
     def strip(self) -> str:
         return f"{self.prefix}strip"
 
@@ -41,7 +51,8 @@ class Kind(NamedTuple):
 
 ELF = Kind("elf", "so", "", ("-fPIC",))
 PE = Kind("pe", "dll", "x86_64-w64-mingw32-", ())
-KINDS = {"elf": ELF, "pe": PE}
+PE32 = Kind("pe32", "dll", "i686-w64-mingw32-", ())
+KINDS = {"elf": ELF, "pe": PE, "pe32": PE32}
 
 
 def run(*command: str | Path, where: Path | None = None) -> str:

@@ -26,6 +26,7 @@ class Editor:
         self.symbols = places.addresses(kind, named)
         self.image = places.image(path)
         self.sections = {str(each.name): each for each in self.image.sections}
+        self.base = places.base(path)
 
     def offset(self, address: int) -> int:
         """Where a loaded address stands in the file."""
@@ -36,11 +37,14 @@ class Editor:
                 return section.offset + address - start
         raise AssertionError(f"{address:#x} is not in {self.path}")
 
-    def word(self, address: int, size: int = 8) -> int:
+    def word(self, address: int, size: int = 0) -> int:
+        """A number in the image, as wide as an address where no size is given."""
+        size = size or self.kind.word
         at = self.offset(address)
         return int.from_bytes(self.data[at : at + size], "little", signed=size == 4)
 
-    def put(self, address: int, value: int, size: int = 8) -> None:
+    def put(self, address: int, value: int, size: int = 0) -> None:
+        size = size or self.kind.word
         at = self.offset(address)
         self.data[at : at + size] = (value % (1 << (8 * size))).to_bytes(size, "little")
 
@@ -48,7 +52,7 @@ class Editor:
         at = self.offset(address)
         self.data[at : at + len(raw)] = raw
 
-    def swap(self, one: int, other: int, size: int = 8) -> None:
+    def swap(self, one: int, other: int, size: int = 0) -> None:
         """Exchange two fields at addresses."""
         first, second = self.word(one, size), self.word(other, size)
         assert first != second
@@ -76,16 +80,25 @@ class Editor:
         return min(each for each in self.symbols.values() if each > start)
 
     def reference(self, function: str, target: int) -> int:
-        """The address of the distance by which a function's code refers to `target`."""
+        """The address of the distance by which a function's code refers to `target`.
+
+        In 32-bit code it may also be the target's address itself.
+        """
         start, end = self.symbol(function), self.end(function)
-        found = [at for at in range(start, end - 3) if self.word(at, 4) + at + 4 == target]
+        places = range(start, end - 3)
+        found = [at for at in places if self.word(at, 4) + at + 4 == target]
+        if self.kind.word == 4:
+            found += [at for at in places if self.word(at, 4) == target + self.base]
         assert found, f"{function} does not refer to {target:#x}"
         return found[0]
 
     def retarget(self, function: str, target: int, wanted: int) -> None:
         """Aim a function's reference at another address."""
-        at = self.reference(function, target)
-        self.put(at, wanted - at - 4, 4)
+        self.aim(self.reference(function, target), wanted - target)
+
+    def aim(self, place: int, distance: int) -> None:
+        """Let a reference lead so many bytes further on."""
+        self.put(place, self.word(place, 4) + distance, 4)
 
     def text(self, text: str, section: str) -> int:
         """The address of a text in a section."""
@@ -129,7 +142,11 @@ class Editor:
 
     def directory(self, number: int) -> int:
         """The offset of a data directory (PE)."""
-        return int.from_bytes(self.data[0x3C:0x40], "little") + 136 + 8 * number
+        return self.optional(96 if self.kind.word == 4 else 112) + 8 * number
+
+    def optional(self, place: int) -> int:
+        """The offset of a field of the optional header (PE)."""
+        return int.from_bytes(self.data[0x3C:0x40], "little") + 24 + place
 
     def rva(self, number: int) -> int:
         return int.from_bytes(self.data[self.directory(number) :][:4], "little")

@@ -79,6 +79,8 @@ def _parts(lines: list[str]) -> tuple[dict[str, list[str]], dict[str, str]]:
     constants: dict[str, list[str]] = defaultdict(list)
     current = label = ""
     kinds = set()
+    windows = any(line.startswith("\t.def\t") for line in lines)
+    ends = r"\s+\.(seh|cfi)_endproc" if windows else r"\s+\.seh_endproc"
     for line in lines:
         if match := re.match(r"\s+\.type\s+([\w.$]+), ?@function", line):
             kinds.add(match[1])
@@ -88,7 +90,7 @@ def _parts(lines: list[str]) -> tuple[dict[str, list[str]], dict[str, str]]:
             name = match[1]
             if name in kinds:
                 current, label = name, ""
-            elif re.match(r"\.LC\d+$", name):
+            elif re.match(r"\.?LC\d+$", name):
                 label, current = name, ""
             elif not _LABEL.fullmatch(name):
                 current = label = ""
@@ -100,7 +102,7 @@ def _parts(lines: list[str]) -> tuple[dict[str, list[str]], dict[str, str]]:
             constants[label].append(line.strip())
         if current:
             bodies[current].append(line.strip())
-        if re.match(r"\s+\.seh_endproc", line):
+        if re.match(ends, line):
             current = ""
     return bodies, {name: " ".join(each) for name, each in constants.items()}
 

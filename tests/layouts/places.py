@@ -39,6 +39,8 @@ def addresses(kind: Kind, path: Path) -> dict[str, int]:
         if value.split() and value.split()[0] != "U" and value.split()[0] != "w":
             found[name] = int(value.split()[0], 16) - base(path)
             found.setdefault(shown(name), found[name])
+            if kind.word == 4:  # compilers for 32-bit Windows put `_` before each name
+                found.setdefault(name.removeprefix("_"), found[name])
     return found
 
 

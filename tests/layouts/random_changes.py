@@ -100,7 +100,8 @@ def _elf_offset(data: bytes, address: int) -> int:
 def _pe_offset(data: bytes, address: int) -> int:
     nt = int.from_bytes(data[0x3C:0x40], "little")
     count = int.from_bytes(data[nt + 6 : nt + 8], "little")
-    for at in range(nt + 264, nt + 264 + 40 * count, 40):
+    table = nt + 24 + int.from_bytes(data[nt + 20 : nt + 22], "little")
+    for at in range(table, table + 40 * count, 40):
         _size, start, stored, offset = (
             int.from_bytes(data[at + 8 + 4 * n : at + 12 + 4 * n], "little") for n in range(4)
         )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from tests import realfiles
 from tests.layouts import builds
-from tests.layouts.builds import ELF, PE
+from tests.layouts.builds import ELF
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,6 +142,8 @@ def _build(kind: Kind, out: Path, table: bool) -> None:
     sources = {"one.c": ONE, "two.c": TWO}
     if table:
         sources["table.s"] = TABLE if kind is ELF else TABLE_PE
+        if kind.word == 4:
+            sources["table.s"] = re.sub(r"\b(hidden_table|minus|over)\b", r"_\1", TABLE_PE)
     parts = []
     for name, text in sources.items():
         (out / name).write_text(text)
@@ -148,8 +151,8 @@ def _build(kind: Kind, out: Path, table: bool) -> None:
         parts.append((out / name).with_suffix(".o"))
     more: tuple[str, ...] = ("-Wl,--build-id=none",)
     last: tuple[Path, ...] = ()
-    if kind is PE:
-        last = (_pe_parts(out, parts),)
+    if kind is not ELF:
+        last = (_pe_parts(kind, out, parts),)
         more = ("-Wl,--no-insert-timestamp", "-Wl,--enable-auto-import")
     for name, objects in (("1", parts), ("2", parts[::-1])):
         path = out / name / f"lib.{kind.suffix}"
@@ -157,13 +160,13 @@ def _build(kind: Kind, out: Path, table: bool) -> None:
         builds.stripped(kind, path)
 
 
-def _pe_parts(out: Path, parts: list[Path]) -> Path:
+def _pe_parts(kind: Kind, out: Path, parts: list[Path]) -> Path:
     (out / "more.c").write_text(MORE_PE)
     (out / "far.c").write_text(FAR)
     (out / "lib.rc").write_text(RESOURCES)
-    builds.run(f"{PE.prefix}gcc", "-O2", "-c", "more.c", where=out)
-    builds.run(f"{PE.prefix}gcc", "-shared", "-o", "far.dll", "far.c",
+    builds.run(f"{kind.prefix}gcc", "-O2", "-c", "more.c", where=out)
+    builds.run(f"{kind.prefix}gcc", "-shared", "-o", "far.dll", "far.c",
                "-Wl,--out-implib,far.a", where=out)  # fmt: skip
-    builds.run(f"{PE.prefix}windres", "lib.rc", "resources.o", where=out)
+    builds.run(f"{kind.prefix}windres", "lib.rc", "resources.o", where=out)
     parts += [out / "more.o", out / "resources.o"]
     return out / "far.a"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tests import realfiles
 from tests.layouts import builds
-from tests.layouts.builds import ELF, PE
+from tests.layouts.builds import ELF, PE, PE32
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.layouts.builds import Kind
 
 _VERSION = 1  # of what is written here: raise it when a pair is made in another way
-_SAME = {"elf": "-Wl,--build-id=none", "pe": "-Wl,--no-insert-timestamp"}
+_SAME = {"elf": "-Wl,--build-id=none", "pe": "-Wl,--no-insert-timestamp"}  # by format
 _REPRODUCIBLE = _SAME["pe"]
 
 SHAPES = """
@@ -60,7 +60,7 @@ class Twin(NamedTuple):
 
 def unsummed(data: bytes, kind: Kind) -> bytes:
     """A PE image with zeros for its time stamp and checksum."""
-    if kind is not PE:
+    if kind.format != "pe":
         return data
     nt = int.from_bytes(data[0x3C:0x40], "little")
     return data[: nt + 8] + bytes(4) + data[nt + 12 : nt + 88] + bytes(4) + data[nt + 92 :]
@@ -95,7 +95,7 @@ def _zlib(kind: Kind, *flags: str) -> tuple[Path, ...]:
 def _order(kind: Kind) -> Callable[[Path, Path], None]:
     def make(one: Path, other: Path) -> None:
         objects = _zlib(kind)
-        more = (_SAME[kind.name],)
+        more = (_SAME[kind.format],)
         builds.linked(kind, objects, one, *more)
         builds.linked(kind, objects[::-1], other, *more)
 
@@ -107,7 +107,19 @@ def _cpp(kind: Kind) -> Callable[[Path, Path], None]:
         shapes = one.parent.parent / "shapes.cpp"
         shapes.write_text(SHAPES)
         objects = builds.objects(kind, (builds.tinyxml2_file(), shapes), ("-O2",))
-        more = (_SAME[kind.name],)
+        more = (_SAME[kind.format],)
+        builds.linked(kind, objects, one, *more, plus=True)
+        builds.linked(kind, objects[::-1], other, *more, plus=True)
+
+    return make
+
+
+def _cpp_and_c(kind: Kind) -> Callable[[Path, Path], None]:
+    def make(one: Path, other: Path) -> None:
+        shapes = one.parent.parent / "shapes.cpp"
+        shapes.write_text(SHAPES)
+        objects = (*builds.objects(kind, (shapes,), ("-O2",)), *_zlib(kind))
+        more = (_SAME[kind.format],)
         builds.linked(kind, objects, one, *more, plus=True)
         builds.linked(kind, objects[::-1], other, *more, plus=True)
 
@@ -162,9 +174,19 @@ def _pages(one: Path, other: Path) -> None:
     builds.linked(ELF, _zlib(ELF), other, "-Wl,--build-id=none", "-Wl,-z,max-page-size=0x10000")
 
 
-def _based(one: Path, other: Path) -> None:
-    builds.linked(PE, _zlib(PE), one, _REPRODUCIBLE)
-    builds.linked(PE, _zlib(PE), other, _REPRODUCIBLE, "-Wl,--image-base,0x2a0000000")
+def _based(kind: Kind, base: int) -> Callable[[Path, Path], None]:
+    def make(one: Path, other: Path) -> None:
+        builds.linked(kind, _zlib(kind), one, _REPRODUCIBLE)
+        builds.linked(kind, _zlib(kind), other, _REPRODUCIBLE, f"-Wl,--image-base,{base:#x}")
+
+    return make
+
+
+def _vectors(one: Path, other: Path) -> None:
+    """Constants of 16 bytes that code reads at once, where they are; another order and base."""
+    objects = _zlib(PE32, "-O3", "-msse2", "-mfpmath=sse")
+    builds.linked(PE32, objects, one, _REPRODUCIBLE)
+    builds.linked(PE32, objects[::-1], other, _REPRODUCIBLE, "-Wl,--image-base,0x10000000")
 
 
 _MAKERS: dict[str, tuple[Kind, Callable[[Path, Path], None]]] = {
@@ -177,5 +199,9 @@ _MAKERS: dict[str, tuple[Kind, Callable[[Path, Path], None]]] = {
     "elf-pages": (ELF, _pages),
     "pe-order": (PE, _order(PE)),
     "pe-cpp": (PE, _cpp(PE)),
-    "pe-based": (PE, _based),
+    "pe-based": (PE, _based(PE, 0x2A0000000)),
+    "pe32-order": (PE32, _order(PE32)),
+    "pe32-cpp": (PE32, _cpp_and_c(PE32)),
+    "pe32-based": (PE32, _based(PE32, 0x2A000000)),
+    "pe32-vectors": (PE32, _vectors),
 }

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from verifier.formats.base import Side
 
 READERS: Final[dict[str, tuple[str, ...]]] = {
-    "elf": ("comment", "producer", "languages"),
+    "elf": ("comment", "producer", "languages", "clibrary"),
     "pe": ("comment", "producer", "image", "languages"),
 }
 BY_NAME: Final = (

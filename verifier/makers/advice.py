@@ -21,6 +21,8 @@ _FIXED: Final = {
     "Rich header": "Install the Build Tools of Visual Studio whose compilers have these builds.",
     "Visual Studio build": "Install the Build Tools of Visual Studio with that build.",
     "/Brepro": "Link with the vendor's choice of /Brepro.",
+    "C library": "Build in a root of a release that had such a glibc: set [debian] suite, or "
+    "mirror to a day of snapshot.debian.org (glibc 2.34 came to Debian in August 2022).",
     "LLD": "Install that version of LLD (apt.llvm.org keeps old ones).",
     "clang": "Install that version of clang (apt.llvm.org keeps old ones).",
     "Rust library": "Install the Rust release of that commit: `rustup toolchain install VERSION`.",

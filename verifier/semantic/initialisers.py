@@ -53,8 +53,12 @@ def differences(shipped: Side, rebuilt: Side) -> Iterator[Difference]:
             summary = f"Shipped {len(mine)} functions, rebuilt {len(theirs)}; nothing names them."
             yield Difference(f"initialiser-{change}", label, summary)
         elif named != others and not added and not removed:
-            summary = "They run in another order."
-            yield Difference("initialiser-added", label, summary)
+            first = next(at for at, (a, b) in enumerate(zip(named, others, strict=False)) if a != b)
+            summary = (
+                f"They run in another order: number {first + 1} is {named[first]}, and was"
+                f" {others[first]}."
+            )
+            yield Difference("initialiser-order", label, summary)
 
 
 def _bears(each: Part) -> bool:

@@ -25,7 +25,7 @@ _BASE: Final = 1  # VER_FLG_BASE: the file's own name, no version
 
 def differences(shipped: Side, rebuilt: Side) -> Iterator[Difference]:
     """Versions that one image alone needs or defines."""
-    for verb, read in (("needs", _needed), ("defines", _defined)):
+    for verb, read in (("needs", needed), ("defines", _defined)):
         one, other = read(shipped), read(rebuilt)
         for change, which, names in (
             ("added", "shipped", one - other),
@@ -36,8 +36,8 @@ def differences(shipped: Side, rebuilt: Side) -> Iterator[Difference]:
                 yield Difference(f"symbol-version-{change}", name, summary)
 
 
-def _needed(side: Side) -> set[str]:
-    """`GLIBC_2.34 of libc.so.6`."""
+def needed(side: Side) -> set[str]:
+    """What an image asks for, as `GLIBC_2.34 of libc.so.6`; ParseError for a table cut short."""
     found: set[str] = set()
     section = table(side, SHT_VERNEED)
     if section is None:

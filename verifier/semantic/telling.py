@@ -42,7 +42,7 @@ _ORDER: Final = (
 )
 _RANK: Final = {noun: rank for rank, nouns in enumerate(_ORDER) for noun in nouns}
 _OTHER: Final = _RANK["resource"]
-_CLAUSES = 8  # of one sentence
+_CLAUSES = 6  # of one sentence
 _NAMES = 3  # named things of one clause
 _FEW = 12  # functions that are worth a name each, where another compiler made them
 _NAME = 60  # characters of one name
@@ -110,8 +110,10 @@ def sentence(format_name: str, differences: Sequence[Difference]) -> str:
         if lines and difference.kind == "bytes":
             continue  # the lines that hold them say more
         groups.setdefault((rank(difference), difference.kind), []).append(difference)
-    ordered = [groups[key] for key in sorted(groups, key=lambda key: key[0])]
     drift = any(item.kind == "toolchain" for item in differences)
+    if drift and sum(len(each) for (_, kind), each in groups.items() if kind in _CODE) > _FEW:
+        _join(groups)
+    ordered = [groups[key] for key in sorted(groups, key=lambda key: key[0])]
     clauses = [_clause(group, drift) for group in ordered[:_CLAUSES]]
     if len(ordered) > _CLAUSES:
         rest = sum(map(len, ordered[_CLAUSES:]))
@@ -121,10 +123,22 @@ def sentence(format_name: str, differences: Sequence[Difference]) -> str:
     return f"{'; '.join(clauses)}." if clauses else ""
 
 
+def _join(groups: dict[tuple[int, str], list[Difference]]) -> None:
+    """Make one group of all functions that differ: each may, under another compiler."""
+    keys = [key for key in groups if key[1] in _CODE]
+    joined = [item for key in keys for item in groups[key]]
+    for key in keys[1:]:
+        del groups[key]
+    groups[keys[0]] = joined
+
+
 def _clause(group: list[Difference], drift: bool) -> str:
+    kinds = Counter(item.kind for item in group)
+    if drift and len(group) > _FEW and kinds.keys() <= _CODE.keys():
+        told = ", ".join(f"{kinds[kind]} {word}" for kind, word in _CODE.items() if kinds[kind])
+        first, _, more = told.partition(" ")
+        return f"{first} functions {more}, as they may under another compiler"
     kind = group[0].kind
-    if drift and kind == "function-changed" and len(group) > _FEW:
-        return f"{len(group)} functions changed, as they may under another compiler"
     if kind in _SAID and len(group) <= _NAMES:
         said = [(_short(item.where), _short(item.summary.rstrip("."), _SUMMARY)) for item in group]
         return ", ".join(f"{where}: {summary}" for where, summary in said)
@@ -147,9 +161,21 @@ def _short(shown: str, most: int = _NAME) -> str:
 _SAID: Final = frozenset(
     {"hardening", "entropy", "toolchain", "format", "text-encoding", "interpreter", "identifier"}
 )
+_CODE: Final = {
+    "function-changed": "changed",
+    "function-added": "added",
+    "function-removed": "removed",
+}
 # Where there is one alone, the sentence says what of it changed.
 _ALONE: Final = frozenset(
-    {"dependency-changed", "function-changed", "resource-changed", "text-changed", "type-changed"}
+    {
+        "dependency-changed",
+        "function-changed",
+        "initialiser-order",
+        "resource-changed",
+        "text-changed",
+        "type-changed",
+    }
 )
 _CHANGES: Final = {
     "added": "added", "removed": "removed", "missing": "removed", "changed": "changed",

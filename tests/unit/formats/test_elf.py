@@ -117,6 +117,19 @@ def test_sections_are_added_and_change_permissions() -> None:
     assert "section-permissions" in {item.kind for item in found.differences}
 
 
+def test_segments_are_held_against_those_of_their_type() -> None:
+    """One more moves all segments after it; none of them has other rights for that."""
+    flag = "-Wl,--build-id=none"
+    local = make.compiled(f"__thread int mine = 7;\n{make.PROGRAM}", (flag,))
+    none = make.compiled(make.PROGRAM, (flag,))
+    kinds = {item.kind: item.summary for item in compare_bytes(local, none).differences}
+    assert "segment-permissions" not in kinds
+    assert "Only the shipped file has these: PT_TLS." in kinds["segment-count"]
+    lax = make.compiled(make.PROGRAM, (flag, "-Wl,-z,execstack"))
+    found = {item.kind: item.where for item in compare_bytes(local, lax).differences}
+    assert "PT_GNU_STACK" in found["segment-permissions"]
+
+
 def test_file_without_section_headers_is_cut_by_segments() -> None:
     data = bytearray(make.built("aa")[0])
     data[40:48] = bytes(8)  # e_shoff

@@ -74,6 +74,17 @@ def test_a_shipped_revision_is_named_with_where_to_get_it(tmp_path: Path) -> Non
     assert maker.here == version
 
 
+def test_the_c_library_of_a_stripped_program(tmp_path: Path) -> None:
+    """Debian built patch 2.7.6-7 in 2021, and stripped it of what names its compiler."""
+    old = _side((realfiles.extracted("patch") / "usr/bin/patch").read_bytes())
+    new = _side(_built(tmp_path / "new", "gcc", "-s"))
+    assert _said("patch", old, new)["C library"] == ("glibc before 2.34", "glibc 2.34 or later")
+    assert _said("patch", old, old)["C library"][1] == "glibc before 2.34"
+    library = _side(_built(tmp_path / "library", "gcc", "-s", "-shared"))
+    static = _side(_built(tmp_path / "static", "gcc", "-s", "-static"))
+    assert "C library" not in _said("patch", library, static)
+
+
 def test_the_linker_of_a_windows_program(tmp_path: Path) -> None:
     data = _built(tmp_path / "a", "x86_64-w64-mingw32-gcc", "-s")
     image = formats.sniff(memoryview(data)).layout(memoryview(data)).info

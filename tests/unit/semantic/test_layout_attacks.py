@@ -25,7 +25,7 @@ def honest(kind: str, turned: bool, bare: bool) -> tuple[bytes, Explained]:
     which = builds.KINDS[kind]
     rebuilt = bytes(of_rich(which, turned=False, bare=bare).data)
     shipped = bytes(of_rich(which, turned=turned, bare=bare).data)
-    return rebuilt, explain(kind, memoryview(shipped), memoryview(rebuilt))
+    return rebuilt, explain(builds.KINDS[kind].format, memoryview(shipped), memoryview(rebuilt))
 
 
 @pytest.mark.parametrize("kind", list(builds.KINDS))
@@ -40,7 +40,7 @@ def test_the_honest_pair_is_one_program(kind: str, turned: bool, bare: bool) -> 
 
 
 def judged(kind: str, shipped: bytes, rebuilt: bytes, found: Explained) -> tuple[str, int]:
-    layout = {"format": kind, "map": encode.encode(found.extents)}
+    layout = {"format": builds.KINDS[kind].format, "map": encode.encode(found.extents)}
     return recheck.judge(layout, memoryview(shipped), memoryview(rebuilt), ())
 
 
@@ -53,7 +53,7 @@ def test_an_attack_is_seen(kind: str, name: str, turned: bool, bare: bool) -> No
     attacks.BY_NAME[name](edit)
     shipped = bytes(edit.data)
     assert shipped != before
-    seen = explain(kind, memoryview(shipped), memoryview(rebuilt))
+    seen = explain(builds.KINDS[kind].format, memoryview(shipped), memoryview(rebuilt))
     assert not seen.finding.total, seen.finding.assumptions
     fault, _assumptions = judged(kind, shipped, rebuilt, found)
     assert fault

@@ -40,7 +40,7 @@ def bases(kind: str, bare: bool) -> tuple[bytes, bytes, list[tuple[int, int]], s
     rebuilt = bytes(of_rich(which, turned=False, bare=bare).data)
     edit = of_rich(which, turned=True, bare=bare)
     shipped = bytes(edit.data)
-    found = explain(kind, memoryview(shipped), memoryview(rebuilt))
+    found = explain(builds.KINDS[kind].format, memoryview(shipped), memoryview(rebuilt))
     assert found.finding.total
     places = [(0, 0x400), (len(shipped) - 0x700, len(shipped))]
     places += [
@@ -72,9 +72,9 @@ def judged(kind: str, data: bytes, rebuilt: bytes, known: str) -> None:
     one, other = memoryview(data), memoryview(rebuilt)
     for shipped, sound in ((one, other), (other, one)):
         with contextlib.suppress(VerifierError):
-            explain(kind, shipped, sound)
+            explain(builds.KINDS[kind].format, shipped, sound)
     with contextlib.suppress(VerifierError):
-        recheck.judge({"format": kind, "map": known}, one, other, ())
+        recheck.judge({"format": builds.KINDS[kind].format, "map": known}, one, other, ())
     assert time.monotonic() - begun < SECONDS
 
 

@@ -37,7 +37,7 @@ def _image(kind: str, *, turned: bool, bare: bool, attack: str = "") -> Assemble
     edit = of_rich(builds.KINDS[kind], turned=turned, bare=bare)
     if attack:
         attacks.BY_NAME[attack](edit)
-    return assemble(LOADERS[kind](memoryview(bytes(edit.data))), decode)
+    return assemble(LOADERS[builds.KINDS[kind].format](memoryview(bytes(edit.data))), decode)
 
 
 def attacked(

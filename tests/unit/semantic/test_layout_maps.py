@@ -31,7 +31,7 @@ def image(kind: str, *, turned: bool, attack: str = "") -> Assembled:
     edit = of_rich(builds.KINDS[kind], turned=turned, bare=True)
     if attack:
         attacks.BY_NAME[attack](edit)
-    return assemble(LOADERS[kind](memoryview(bytes(edit.data))), decode)
+    return assemble(LOADERS[builds.KINDS[kind].format](memoryview(bytes(edit.data))), decode)
 
 
 @cache
@@ -203,7 +203,9 @@ def test_a_table_of_distances_that_stayed_is_seen(kind: str, bare: bool) -> None
     other = of_rich(which, turned=True, bare=bare, table=True)
     place = one.offset(one.symbol("hidden_table"))
     other.write(other.symbol("hidden_table"), bytes(one.data[place : place + 8]))
-    found = explain(kind, memoryview(bytes(other.data)), memoryview(bytes(one.data)))
+    found = explain(
+        builds.KINDS[kind].format, memoryview(bytes(other.data)), memoryview(bytes(one.data))
+    )
     assert not found.finding.total
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from verifier import limits
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from verifier.formats.base import Side
+    from verifier.formats.elf.image import Image
 
 _NEEDED = 1
-_SEGMENTS = {1: "PT_LOAD", 2: "PT_DYNAMIC", 3: "PT_INTERP", 4: "PT_NOTE", 6: "PT_PHDR",
-             7: "PT_TLS", 0x6474E550: "PT_GNU_EH_FRAME", 0x6474E551: "PT_GNU_STACK",
+_SHOWN = 8  # types of segments that one file alone has
+_SEGMENTS = {0: "PT_NULL", 1: "PT_LOAD", 2: "PT_DYNAMIC", 3: "PT_INTERP", 4: "PT_NOTE",
+             6: "PT_PHDR", 7: "PT_TLS", 0x6474E550: "PT_GNU_EH_FRAME", 0x6474E551: "PT_GNU_STACK",
              0x6474E552: "PT_GNU_RELRO", 0x6474E553: "PT_GNU_PROPERTY"}  # fmt: skip
 
 
@@ -100,19 +103,45 @@ def _permissions(shipped: Side, rebuilt: Side) -> Iterator[Difference]:
         if twin and (section.flags ^ twin.flags) & mask:
             summary = f"Shipped {_section(section.flags)}, rebuilt {_section(twin.flags)}."
             yield Difference("section-permissions", section.label, summary)
-    for index, (mine, theirs) in enumerate(zip(one.segments, other.segments, strict=False)):
-        if mine.flags != theirs.flags or mine.type != theirs.type:
-            names = [_SEGMENTS.get(item.type, f"{item.type:#x}") for item in (mine, theirs)]
-            flags = [_segment(item.flags) for item in (mine, theirs)]
-            summary = f"Shipped {names[0]} {flags[0]}, rebuilt {names[1]} {flags[1]}."
-            yield Difference("segment-permissions", f"segment[{index}] {names[0]}", summary)
-    if len(one.segments) != len(other.segments):
-        summary = f"Shipped {len(one.segments)}, rebuilt {len(other.segments)} program headers."
-        yield Difference("segment-count", "e_phnum", summary)
+    yield from _segments(one, other)
     interpreters = [_interpreter(side) for side in (shipped, rebuilt)]
     if interpreters[0] != interpreters[1]:
         summary = f"Shipped {interpreters[0] or 'none'}, rebuilt {interpreters[1] or 'none'}."
         yield Difference("interpreter", "PT_INTERP", summary)
+
+
+def _segments(one: Image, other: Image) -> Iterator[Difference]:
+    """Segments are held against those of their own type, since one more moves all after it."""
+    mine, theirs = _by_type(one), _by_type(other)
+    for key in sorted(mine.keys() & theirs.keys()):
+        (index, flags), (_, others) = mine[key], theirs[key]
+        if flags != others:
+            summary = f"Shipped {_segment(flags)}, rebuilt {_segment(others)}."
+            yield Difference("segment-permissions", f"segment[{index}] {_type(key[0])}", summary)
+    if mine.keys() != theirs.keys():
+        summary = f"Shipped {len(one.segments)}, rebuilt {len(other.segments)} program headers."
+        for which, lone in (
+            ("shipped", mine.keys() - theirs.keys()),
+            ("rebuilt", theirs.keys() - mine.keys()),
+        ):
+            if lone:
+                types = ", ".join(sorted(_type(kind) for kind, _ in lone)[:_SHOWN])
+                summary += f" Only the {which} file has these: {types}."
+        yield Difference("segment-count", "e_phnum", summary)
+
+
+def _by_type(image: Image) -> dict[tuple[int, int], tuple[int, int]]:
+    """Place and rights of each segment, by its type and how many of that type come before it."""
+    seen: Counter[int] = Counter()
+    found = {}
+    for index, item in enumerate(image.segments):
+        found[item.type, seen[item.type]] = index, item.flags
+        seen[item.type] += 1
+    return found
+
+
+def _type(kind: int) -> str:
+    return _SEGMENTS.get(kind, f"{kind:#x}")
 
 
 def _relocations(shipped: Side, rebuilt: Side) -> Iterator[Difference]:

@@ -94,7 +94,13 @@ class Names:
         parent[name] = node
 
     def move(self, old: str, new: str) -> None:
-        """Rename a file or a whole directory."""
+        """Rename a file or a whole directory.
+
+        Of two names of one file neither goes away (rename(2)).
+        """
+        known = self.get(old)
+        if known is not None and not isinstance(known, dict) and known is self.get(new):
+            return
         node = self._take(old)
         parent, name = self._parent(new)
         parent[name] = node

@@ -5,8 +5,10 @@ x86, aarch64 (a64registers), capstone_x86, capstone_aarch64  decoders: two of ea
          none is trusted alone; decoders chooses
 pages    AArch64 addresses in two parts (a64flow, a64copies, a64stubs: the ways of a value)
 assembled  an image with its code decoded                       tables, islands, bodies: parts of it
+narrow   what absolute addresses are in 32-bit x86 code
 match    find the map; trusted by nobody                        stretches: its data
-proof    judge a map               mapping, cuts, begins, suspects, alignment: parts
+proof    judge a map               mapping, cuts, begins, bases, suspects,
+         alignment: parts
 functions, changes, listing  what differs where no map is total
 rebased  PE images that differ by their base alone: no code is read
 unproven, unlinked, guesses, arm  files of which nothing is proven: reports alone

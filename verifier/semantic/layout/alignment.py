@@ -2,8 +2,8 @@
 
 Nothing in an image says how a thing must be aligned. x86-64 compilers align arrays of 16 bytes and
 more to 16 (psABI, 3.1.2), so that code may read them with instructions that fault elsewhere;
-pointers stand at multiples of 8; and the lowest bit of a member function's address tells virtual
-ones apart (Itanium C++ ABI, 2.3).
+pointers stand at multiples of their size; and the lowest bit of a member function's address tells
+virtual ones apart (Itanium C++ ABI, 2.3).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from verifier.semantic.layout.mapping import Mapping
     from verifier.semantic.layout.program import Ints
 
-_VECTOR, _POINTER, _FUNCTION = 16, 8, 2
+_VECTOR, _FUNCTION = 16, 2
 _MEMBER = "_ZN"  # names of member functions begin so (Itanium C++ ABI, 5.1)
 
 
@@ -28,10 +28,11 @@ def lost(image: Assembled, mapping: Mapping) -> list[str]:
     """One sentence for each kind of thing that is aligned less than it was in `image`."""
     large = [start for start, size in image.program.objects.items() if size >= _VECTOR]
     slots = image.slots
-    pointers = slots.at[np.isin(slots.kind, (Kind.POINTER, Kind.SYMBOL)) & (slots.size == _POINTER)]
+    word = 4 if image.program.machine == "x86" else 8
+    pointers = slots.at[np.isin(slots.kind, (Kind.POINTER, Kind.SYMBOL)) & (slots.size == word)]
     found = (
         (_fewer(mapping, np.array(large, dtype=np.int64), _VECTOR), "objects", _VECTOR),
-        (_fewer(mapping, pointers, _POINTER), "pointers", _POINTER),
+        (_fewer(mapping, pointers, word), "pointers", word),
         (_fewer(mapping, _functions(image), _FUNCTION), "functions", _FUNCTION),
     )
     return [

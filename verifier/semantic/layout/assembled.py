@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.errors import LimitError
-from verifier.semantic.layout import islands, pages, tables
+from verifier.semantic.layout import islands, narrow, pages, tables
 from verifier.semantic.layout.program import Ints, Kind, Piece, Program, Slots, slots_of, table_of
 from verifier.semantic.layout.x86 import Code, Flow
 
@@ -41,16 +41,20 @@ class Assembled:
     indirect: list[int] = field(default_factory=list)
     islands: list[islands.Island] = field(default_factory=list)
     tables: list[tuple[int, int]] = field(default_factory=list)  # (address, length), never cut
-    _order: list[tuple[int, Piece]] = field(default_factory=list)
+    _order: list[Piece] = field(default_factory=list)
+    _addresses: list[int] = field(default_factory=list)
     _begins: list[int] = field(default_factory=list)
 
     def piece_at(self, address: int) -> Piece | None:
         """The piece that holds an address, quickly."""
         if not self._order:
-            self._order = [(each.address, each) for each in self.program.pieces]
-        index = bisect_right(self._order, address, key=lambda item: item[0]) - 1
-        piece = self._order[index][1] if index >= 0 else None
-        return piece if piece is not None and address < piece.end else None
+            self._order = list(self.program.pieces)
+            self._addresses = [each.address for each in self._order]
+        index = bisect_right(self._addresses, address) - 1
+        if index < 0:
+            return None
+        piece = self._order[index]
+        return piece if address < piece.address + piece.size else None
 
     def atom(self, address: int) -> int:
         """Where the code atom that holds `address` begins; -1 before the first."""
@@ -93,7 +97,11 @@ def assemble(program: Program, decode: Decode) -> Assembled:
     starts = np.union1d(starts, np.array([each.start for each in data], dtype=np.int64))
     made = [row for code in codes for row in code.fixed]
     made += [row for piece in code_pieces for row in _stubs(program, piece)]
-    parts = [program.slots.table(), rows[_outer(rows, starts, code_pieces)], table_of(made)]
+    known = program.slots.table()
+    if program.machine == "x86" and program.relative:
+        known, unclear = narrow.classified(program, zip(read, codes, strict=True), data)
+        doubts += unclear
+    parts = [known, rows[_outer(rows, starts, code_pieces)], table_of(made)]
     known = np.concatenate(parts)
     words = [row for piece in program.pieces for row in _made(program, piece, known)]
     rows = np.concatenate([known, table_of(words)])

@@ -19,14 +19,14 @@ def bodies(image: Assembled) -> tuple[Ints, Ints]:
     limits = [
         (piece.address, piece.end)
         for piece in image.program.pieces
-        if piece.code and piece.name in image.masked
+        if piece.code and piece.content and piece.data is not None
     ]
-    starts = np.array(
-        [at for at in starts.tolist() if any(low <= at < high for low, high in limits)],
-        dtype=np.int64,
-    )
+    inside = np.zeros(len(starts), dtype=np.bool_)
+    for low, high in limits:
+        inside |= (starts >= low) & (starts < high)
+    starts = starts[inside]
     edges = np.array(sorted(end for _start, end in limits), dtype=np.int64)
-    if not len(starts) or not len(edges):
+    if not len(starts) or not len(edges) or not len(image.instructions):
         return starts[:0], starts[:0]
     after = edges[np.minimum(np.searchsorted(edges, starts, side="right"), len(edges) - 1)]
     ends = np.minimum(np.append(starts[1:], edges[-1]), after)

@@ -28,6 +28,7 @@ _BEFORE = (
     b"\xf3\x0f\x1e\xfa\xf2",
 )  # REX.W, bnd, endbr64
 _FIRST = frozenset((before + _JUMP)[0] for before in _BEFORE)
+_TELLING = 6  # characters of a text with its quotes, by which one may know a function
 _TEXTS = 12  # references of one function among which a telling text is looked for
 
 
@@ -90,10 +91,10 @@ class Called:
         """A symbol, a text, an import, or else the section and the offset in it."""
         image = self._image
         known = address in image.program.names
+        if named := self.leads_to(address):  # first, since numbers in a slot may look like text
+            return named
         if not known and (quoted := string_at(image, address)):
             return quoted
-        if named := self.leads_to(address):
-            return named
         piece = image.piece_at(address)
         start = image.atom(address)
         if not known and start in image.program.names and piece is not None and piece.code:
@@ -150,15 +151,19 @@ class Called:
         index = int(np.searchsorted(image.starts, start, side="right"))
         end = int(image.starts[index]) if index < len(image.starts) else start + (1 << 16)
         targets = image.slots.target[image.slots.between(start, end)].tolist()
-        texts = [string_at(image, target) for target in targets[: 8 * _TEXTS]]
-        best = max((each for each in texts[:_TEXTS] if each), key=len, default="")
-        best = best or next((each for each in texts if each), "")
+        texts = [self._telling(target) for target in targets[: 8 * _TEXTS]]
+        best = max(texts[:_TEXTS], key=len, default="") or next(filter(None, texts), "")
         if best:
             return f"uses {best}"
         for target in targets[:_TEXTS]:
             if named := self.leads_to(target):
                 return f"uses {named}"
         return ""
+
+    def _telling(self, address: int) -> str:
+        """A text that one may know a function by; numbers in a slot may look like a short one."""
+        quoted = "" if self.leads_to(address) else string_at(self._image, address)
+        return quoted if len(quoted) >= _TELLING else ""
 
     def _through(self, piece: Piece, address: int) -> str:
         """The imported function that a slot holds, or to which a stub or a thunk leads on."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _RIP = re.compile(r"\[(?:[c-gs]s:)?rip(?: ([+-]) (0x[0-9a-f]+|\d+))?\]")
 _IDLE = re.compile(r"^(e[a-ds][xpi]), (?:[c-gs]s:)?(?:dword ptr )?\[\1\]$")
 _EIP = re.compile(r"\beip\b")
+_LONGEST = 15  # bytes of an instruction
 _WIDTHS = (("xmmword", Kind.WIDE_16), ("ymmword", Kind.WIDE_32), ("zmmword", Kind.WIDE_64))
 _PREFIXES = ("bnd ", "notrack ", "rep ", "repne ", "repz ", "repnz ", "lock ")
 _ENDS = {"ret", "retf", "iretq", "iretd", "iret", "hlt", "ud0", "ud1", "ud2", "sysret", "sysexit",
@@ -54,7 +56,39 @@ def decode(data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:
         table_of(sweep.rows),
         sweep.bad,
         sweep.indirect,
+        fields=partial(_fields, data, base) if machine == "x86" else None,
     )
+
+
+def _fields(data: bytes, base: int, wanted: Sequence[tuple[int, int]]) -> list[int]:
+    """As `x86.fields`: by capstone's own account of where numbers stand."""
+    import capstone  # noqa: PLC0415 - as above
+
+    engine = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_32)
+    engine.detail = True
+    found: list[int] = []
+    for start, place in wanted:
+        raw = data[start - base : start - base + _LONGEST]
+        found += [_field(each, place - start) for each in engine.disasm(raw, start, 1)] or [0]
+    return found
+
+
+def _field(instruction: Any, inner: int) -> int:
+    """What the four bytes at an offset of one instruction are to it."""
+    import capstone  # noqa: PLC0415 - as above
+
+    name = instruction.mnemonic.split()[-1]
+    if inner and inner == instruction.imm_offset and instruction.imm_size == 4:
+        direct = _nature(name)[1] and instruction.op_str.startswith("0x")
+        return 0 if direct else int(Kind.TAKEN)
+    if not inner or inner != instruction.disp_offset or instruction.disp_size != 4:
+        return 0
+    memory = [each.mem for each in instruction.operands if each.type == capstone.x86.X86_OP_MEM]
+    bare = all(not each.base and not each.index for each in memory)
+    kind = _width(name, instruction.op_str)
+    if kind == Kind.ACCESS and not bare:
+        return int(Kind.INDEXED)
+    return int(Kind.TAKEN if name == "lea" else kind)
 
 
 class _Sweep:

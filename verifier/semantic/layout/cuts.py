@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _ANCHORED = {"aarch64"}
 _WORD = 8
 _ALIGNED = 64  # bytes that alignment may leave between two objects
+_BEFORE = 8  # bytes before an object, as the base of an array counted from one
 
 
 def padding(image: Assembled, piece: Piece, start: int, end: int) -> bool:
@@ -35,7 +36,7 @@ def padding(image: Assembled, piece: Piece, start: int, end: int) -> bool:
     masked = image.masked.get(piece.name)
     if masked is None or not any(masked[start - piece.address : end - piece.address]):
         slots = image.slots.between(start, end)
-        if not piece.code and end - start >= (_ALIGNED if end == piece.end else end & -end):
+        if not piece.code and end - start >= _room(image, piece, end):
             return False  # more than the next object's alignment asks for
         return bool(slots.start == slots.stop and (piece.code or end - start < _ALIGNED))
     if not piece.code:
@@ -49,6 +50,23 @@ def padding(image: Assembled, piece: Piece, start: int, end: int) -> bool:
     edges[-1] = max(end, edges[-2] + 1)
     fills = (masked[at - piece.address : after - piece.address] for at, after in pairwise(edges))
     return all(fill in NOTHING or fill.ljust(_LONGEST, b"\0") in _PADDED for fill in fills)
+
+
+def _room(image: Assembled, piece: Piece, end: int) -> int:
+    """How many bytes alignment may leave before `end`.
+
+    Where zeros follow it, the next object may begin behind them: a base before an object is
+    where its stretch begins, if nothing else refers to it.
+    """
+    if end == piece.end:
+        return _ALIGNED
+    masked = image.masked.get(piece.name, b"")
+    at = end - piece.address
+    raw = masked[at : at + _BEFORE]
+    zeros = len(raw) - len(raw.lstrip(b"\0"))
+    slots = image.slots.between(end, end + zeros)
+    stop = int(image.slots.at[slots.start]) if slots.start < slots.stop else end + zeros
+    return max(each & -each for each in range(end, stop + 1))
 
 
 # What assemblers (GNU as, LLVM) fill gaps in code with, and int3; AArch64 has one nop. Any other

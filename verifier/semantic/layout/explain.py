@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from verifier.content import Buffer
     from verifier.model import Difference, Place
+    from verifier.semantic.layout.assembled import Assembled
     from verifier.semantic.layout.extent import Extent
 
 LOADERS = {"elf": elf.load, "pe": pe.load}
@@ -77,13 +78,8 @@ def explain(
         return _go(compared)
     mine = [(place.rebuilt_offset, place.rebuilt_length) for place in settled]
     theirs = [(place.offset, place.length) for place in settled]
-    decode = remembering.Remembering()
-    images = [
-        assemble(LOADERS[kind](neutral.without(data, ranges)), decode)
-        for data, ranges in ((rebuilt, mine), (shipped, theirs))
-    ]
-    one, other = images
-    doubts = [doubt for image in images for doubt in image.doubts]
+    one, other = _read(kind, (rebuilt, mine), (shipped, theirs))
+    doubts = [*one.doubts, *other.doubts]
     notes = [f"Layout equivalence was not decided: {doubt}" for doubt in doubts[:1]]
     if not (one.program.whole and other.program.whole):
         return Explained(proof.check(one, other, ()), (), tuple(notes))
@@ -93,6 +89,17 @@ def explain(
     if finding.total:
         return Explained(finding, tuple(extents), tuple(_standing(finding)))
     return _compared(match, finding, notes)
+
+
+def _read(
+    kind: str, *files: tuple[Buffer, Sequence[tuple[int, int]]]
+) -> tuple[Assembled, Assembled]:
+    """Both images; what was remembered to decode the second one is let go."""
+    decode = remembering.Remembering()
+    one, other = (
+        assemble(LOADERS[kind](neutral.without(data, ranges)), decode) for data, ranges in files
+    )
+    return one, other
 
 
 def _go(compared: gofunctions.Compared) -> Explained:
@@ -119,7 +126,7 @@ def _standing(finding: proof.Finding) -> list[str]:
 def _compared(match: Match, finding: proof.Finding, notes: list[str]) -> Explained:
     one, other = match.one, match.other
     found = functions.compare(match)
-    differences = story.functions(one, other, found)
+    differences = story.initialisers(match) + story.functions(one, other, found)
     differences += objects.changed(match, functions.Namer(match))
     differences += unnamed.changed(match)
     notes = [story.summary(other, found), *notes]

@@ -206,10 +206,10 @@ def _redirected(match: Match, namer: Namer, i: int, j: int) -> bool:
     """Whether a reference of two equal functions points elsewhere."""
     one, other = match.one, match.other
     for a, b, symbol, twin in zip(
-        match.targets[0][match.atoms.slots[i]],
-        match.targets[1][match.others.slots[j]],
-        match.symbols[0][match.atoms.slots[i]],
-        match.symbols[1][match.others.slots[j]],
+        match.targets[0][match.atoms.slots[i]].tolist(),
+        match.targets[1][match.others.slots[j]].tolist(),
+        match.symbols[0][match.atoms.slots[i]].tolist(),
+        match.symbols[1][match.others.slots[j]].tolist(),
         strict=True,
     ):
         if symbol or twin:

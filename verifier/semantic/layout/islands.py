@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from verifier.semantic.layout.program import Ints, Piece, Program
 
-_WORD = 8
 _SPOILT = 64  # bytes around what does not decode whose instructions say nothing
 
 
@@ -83,12 +82,13 @@ def _after_end(code: Code, bad: int) -> int:
 
 def _plain(program: Program, piece: Piece, start: int, end: int) -> bool:
     """Whether every word is rebased by the loader, zero, or all ones."""
+    word = 4 if program.machine == "x86" else 8
     mine = program.slots.between(start, end)
     rebased = set(program.slots.at[mine].tolist())
     raw = bytes(piece.data[start - piece.address : end - piece.address]) if piece.data else b""
-    return start % _WORD == 0 and all(
-        start + at in rebased or raw[at : at + _WORD].strip(b"\0") in (b"", b"\xff" * _WORD)
-        for at in range(0, len(raw), _WORD)
+    return start % word == 0 and all(
+        start + at in rebased or raw[at : at + word].strip(b"\0") in (b"", b"\xff" * word)
+        for at in range(0, len(raw), word)
     )
 
 

@@ -104,7 +104,7 @@ class Mapping:
             return set()
         found = {address} if address < min(self._first) else set()
         for piece in one.program.pieces:
-            if piece.end < address < piece.end + _MARGIN and piece.name in self._twins:
+            if piece.end <= address < piece.end + _MARGIN and piece.name in self._twins:
                 there = self._twins[piece.name].end + address - piece.end
                 found |= {there} if twin.piece_at(there) is None else set()
         return found

@@ -6,8 +6,10 @@ pair the first atoms, paired references pair the rest.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,11 +20,15 @@ from verifier.semantic.layout.program import Address, Ints, Kind
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from numpy.typing import NDArray
+
     from verifier.semantic.layout.assembled import Assembled
     from verifier.semantic.layout.extent import Extent
 
 _ROUNDS = 64
-_Likeness = tuple[bytes, tuple[int | None, ...]]
+ORDERED = (".init_array", ".fini_array", ".preinit_array", ".ctors", ".dtors")
+_TEXT = 64  # bytes of a text that tell it from others
+_Likeness = tuple[bytes, tuple[int | bytes | None, ...]]
 
 
 class Atoms(NamedTuple):
@@ -82,19 +88,31 @@ class Match:
         self._queue: list[tuple[int, int]] = []
         self._unlike: list[tuple[int, int]] = []
         self._fresh: list[tuple[int, int]] = []  # data whose words were not followed yet
-        self._places = one.slots.at.tolist(), other.slots.at.tolist()
-        self._stops = np.unique(one.slots.target).tolist()
+        self._loose: set[int] = set()  # data of bases alone, which may lie before their objects
+        self._bases = _bases(one)
+        self._places = _listed(one.slots.at), _listed(other.slots.at)
+        self._ordered = False  # whether lists of initialisers were followed
+        self._lists = {each.address for each in one.program.pieces if each.name in ORDERED}
+        self._stops = _listed(np.unique(one.slots.target))
         self._told = (_unwinding(one), _unwinding(other))
         self.targets = _targets(one), _targets(other)
-        self.symbols = (one.slots.symbol.tolist(), other.slots.symbol.tolist())
+        self.symbols = one.slots.symbol, other.slots.symbol
+        self._aims = _aims(self.targets[0], one), _aims(self.targets[1], other)
+        self._last = [-1] * (len(self._aims[0][0]) + 1)  # the twin that each target met last
 
     def run(self) -> list[Extent]:
         """Pair until nothing more follows; returns extents of code and data, by address."""
         self._seed()
+        steps = (
+            self._alike,
+            self._in_order,
+            partial(self._leftovers, exact=True),
+            partial(self._leftovers, exact=False),
+        )
         for _round in range(_ROUNDS):
             self._follow()
             grown = self._data_round()
-            if not grown and not self._leftovers(exact=True) and not self._leftovers(exact=False):
+            if not grown and not any(step() for step in steps):
                 waiting, self._unlike = self._unlike, []
                 for a, b in waiting:
                     self.pair(a, b, sure=True)
@@ -104,19 +122,17 @@ class Match:
         self.extents = [*self._code_extents(), *data]
         return sorted(self.extents)
 
-    def pair(self, a: int, b: int, *, sure: bool = False) -> None:
+    def pair(self, a: int, b: int, *, sure: bool = False, loose: bool = False) -> None:
         """Note that address `a` of one image is `b` of the other, if nothing speaks against it.
 
         Functions of other contents wait until all that are alike are paired: in a list of
-        pointers they may stand in another order. Symbols are `sure`.
+        pointers they may stand in another order. Symbols are `sure`, bases of arrays `loose`.
         """
         one, other = self.one.piece_at(a), self.other.piece_at(b)
         if one is None or other is None or one.name != other.name or not one.content:
             return
         if not one.code:
-            if a not in self.data:
-                self.data[a] = b
-                self._fresh.append((a, b))
+            self._note(a, b, loose)
             return
         start, begin = self.one.atom(a), self.other.atom(b)
         if a - start != b - begin or start in self.code or begin in self.back:
@@ -133,6 +149,14 @@ class Match:
         self._queue.append((i, j))
         for x, y in zip(self._told[0].get(start, ()), self._told[1].get(begin, ()), strict=False):
             self.pair(x, y)
+
+    def _note(self, a: int, b: int, loose: bool) -> None:
+        """Pair data; what one instruction refers to alone counts more than what may be a base."""
+        if a not in self.data or (a in self._loose and not loose):
+            if self.data.get(a) != b:
+                self.data[a] = b
+                self._fresh.append((a, b))
+            (self._loose.add if loose else self._loose.discard)(a)
 
     def _seed(self) -> None:
         one, other = self.one.program, self.other.program
@@ -165,28 +189,28 @@ class Match:
         i, j = bisect_left(mine, a), bisect_left(theirs, b)
         after = bisect_right(self._stops, a)
         end = self._stops[after] if after < len(self._stops) else a
-        while i < len(mine) and j < len(theirs) and mine[i] < end:
-            if mine[i] - a != theirs[j] - b:
-                return
-            self._slots(slice(i, i + 1), slice(j, j + 1))
-            i, j = i + 1, j + 1
+        count = 0
+        most = min(bisect_left(mine, end) - i, len(theirs) - j)
+        while count < most and mine[i + count] - a == theirs[j + count] - b:
+            count += 1
+        self._slots(slice(i, i + count), slice(j, j + count))
 
     def _slots(self, mine: slice, theirs: slice) -> None:
-        columns = zip(
-            self.targets[0][mine],
-            self.targets[1][theirs],
-            self.symbols[0][mine],
-            self.symbols[1][theirs],
-            strict=False,
-        )
-        for a, b, symbol, twin in columns:
-            if not symbol and not twin:
-                self.pair(a, b)
+        """Pair what the slots lead to, once: a pair that met before has nothing new to say."""
+        (known, one), (others, other) = self._aims
+        last, bases = self._last, self._bases[mine].tolist()
+        for i, j, loose in zip(one[mine].tolist(), other[theirs].tolist(), bases, strict=False):
+            if last[i] != j and i and j:
+                if not loose:  # the same pair may come again as more than a base
+                    last[i] = j
+                self.pair(known[i - 1], others[j - 1], loose=loose)
 
     def _data_round(self) -> bool:
         """Cut data where paired references point, and pair what the words in it point at."""
         before = len(self.data) + len(self.code)
         for extent in stretches.of_data(self.one, self.other, self.data):
+            if not self._ordered and extent.a in self._lists:
+                continue
             mine = self.one.slots.between(extent.a, extent.a + extent.length)
             theirs = self.other.slots.between(extent.b, extent.b + extent.length)
             if mine.stop - mine.start == theirs.stop - theirs.start:
@@ -205,7 +229,7 @@ class Match:
             return False
         for index, start in enumerate(self.others.starts):
             if start not in self.back:
-                targets = self.targets[1][self.others.slots[index]] if exact else ()
+                targets = self.targets[1][self.others.slots[index]].tolist() if exact else ()
                 theirs[(self.others.keys[index], tuple(targets))].append(start)
         found = False
         for kind, starts in mine.items():
@@ -218,8 +242,46 @@ class Match:
                     found = True
         return found
 
+    def _alike(self) -> bool:
+        """Pair what is left of equal contents where references tell one from all others."""
+        mine: dict[_Likeness, list[int]] = defaultdict(list)
+        theirs: dict[_Likeness, list[int]] = defaultdict(list)
+        beyond = set(self.data.values())
+        for index, start in enumerate(self.atoms.starts):
+            if start not in self.code:
+                targets = self.targets[0][self.atoms.slots[index]].tolist()
+                known = (self._mapped(each) for each in targets)
+                told = (
+                    to if to is not None else _text(self.one, at)
+                    for to, at in zip(known, targets, strict=True)
+                )
+                mine[self.atoms.keys[index], tuple(told)].append(start)
+        for index, start in enumerate(self.others.starts if mine else ()):
+            if start not in self.back:
+                targets = self.targets[1][self.others.slots[index]].tolist()
+                told = (
+                    at
+                    if at in beyond or self.other.atom(at) in self.back
+                    else _text(self.other, at)
+                    for at in targets
+                )
+                theirs[self.others.keys[index], tuple(told)].append(start)
+        found = [
+            (starts[0], theirs[kind][0])
+            for kind, starts in mine.items()
+            if len(starts) == len(theirs.get(kind, ())) == 1
+        ]
+        for a, b in found:
+            self.pair(a, b)
+        return bool(found)
+
+    def _in_order(self) -> bool:
+        """Follow lists of initialisers, which may stand in another order, when all else ended."""
+        first, self._ordered = not self._ordered, True
+        return first and bool(self._lists)
+
     def _kind(self, index: int, *, exact: bool) -> tuple[bytes, tuple[int | None, ...]]:
-        targets = self.targets[0][self.atoms.slots[index]] if exact else ()
+        targets = self.targets[0][self.atoms.slots[index]].tolist() if exact else ()
         return self.atoms.keys[index], tuple(self._mapped(each) for each in targets)
 
     def pair_neighbours(self) -> None:
@@ -263,11 +325,38 @@ class Match:
         return stretches.joined(self.one, self.other, rows)
 
 
-def _targets(image: Assembled) -> list[int]:
+def _targets(image: Assembled) -> Ints:
     """What each slot points at; 0 for whole pages, which tell nothing of what begins there."""
     slots = image.slots
-    found: list[int] = np.where(slots.kind == Kind.PAGE, 0, slots.target).tolist()
-    return found
+    return np.where(slots.kind == Kind.PAGE, 0, slots.target)
+
+
+def _aims(targets: Ints, image: Assembled) -> tuple[array[int], Ints]:
+    """All targets, and for each slot the number of its target from 1 on; 0 where none begins."""
+    known, numbers = np.unique(targets, return_inverse=True)
+    slots = image.slots
+    none = (slots.symbol != 0) | (slots.kind == Kind.END)
+    return _listed(known), np.where(none, 0, numbers + 1).astype(np.int32)
+
+
+def _text(image: Assembled, at: int) -> bytes | None:
+    """What data holds up to the next zero; None of code and of what is not in the file."""
+    piece = image.piece_at(at)
+    if piece is None or piece.code or piece.name not in image.masked:
+        return None
+    start = at - piece.address
+    return image.masked[piece.name][start : start + _TEXT].partition(b"\0")[0]
+
+
+def _listed(numbers: Ints) -> array[int]:
+    """Numbers for look-ups one by one, without an object for each."""
+    return array("q", numbers.tobytes())
+
+
+def _bases(image: Assembled) -> NDArray[np.bool_]:
+    """Whether each slot is an address of 32-bit code, to which it may add registers."""
+    narrow = image.program.machine == "x86"
+    return narrow & np.isin(image.slots.kind, (Kind.TAKEN, Kind.INDEXED))
 
 
 def _unwinding(image: Assembled) -> dict[int, list[int]]:

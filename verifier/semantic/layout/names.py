@@ -10,10 +10,10 @@ from verifier.formats.base import text
 from verifier.semantic.demangle import shown
 from verifier.semantic.layout import dwarf
 from verifier.semantic.layout.called import Called
+from verifier.semantic.layout.match import ORDERED
 from verifier.semantic.layout.program import Address, Kind
 
 _CALLERS = 64
-_ORDERED = (".init_array", ".fini_array", ".preinit_array", ".ctors", ".dtors")
 _WORD = 8
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _role(image: Assembled, start: int, called: Called) -> str:
     uses = called.uses(start)
     if kinds == {int(Kind.POINTER)} and homes[0] is not None:
         piece = homes[0]
-        if piece.name in _ORDERED:
+        if piece.name in ORDERED:
             number = (places[0] - piece.address) // _WORD + 1
             return f"number {number} of {piece.name}"
         return uses or f"a pointer in {piece.name} leads to it"

@@ -6,9 +6,17 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from verifier import limits
-from verifier.errors import LimitError, VerifierError
+from verifier.errors import LimitError, ParseError, VerifierError
 from verifier.formats.pe.layout import layout
-from verifier.semantic.layout import called, elffacts, peframes, pepseudo, pesymbols, petables
+from verifier.semantic.layout import (
+    called,
+    elffacts,
+    peframes,
+    peload,
+    pepseudo,
+    pesymbols,
+    petables,
+)
 from verifier.semantic.layout.program import Address, Piece, Program, slots_of
 
 if TYPE_CHECKING:
@@ -71,9 +79,12 @@ def _fill(data: Buffer, image: Image, program: Program) -> None:
     rows = petables.rows(data, image, program)
     pepseudo.split(program, rows)
     starts = set(pesymbols.names(data, image, program))
+    peload.handlers(data, image, program, rows, starts)
     program.known = called.known(data, image)
     rows += peframes.rows(data, image, program, starts)
     peframes.unwinding(program, rows, starts)
+    if len({piece.name for piece in program.pieces}) < len(program.pieces):
+        raise ParseError("Two parts of the image bear one name")
     for piece in program.pieces:
         if piece.code and piece.content:
             starts.add(piece.address)

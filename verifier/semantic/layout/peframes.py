@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from verifier.errors import ParseError
 from verifier.semantic.layout.frames import frames, type_slots
 from verifier.semantic.layout.petables import whole
-from verifier.semantic.layout.program import Address, Kind
+from verifier.semantic.layout.program import Address, Kind, parted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,6 +96,7 @@ def _handled(program: Program, at: int) -> list[Row]:
 def unwinding(program: Program, rows: list[Row], starts: set[int]) -> None:
     """The `.eh_frame` of 32-bit images, as DWARF unwinding reads it: facts and starts of code.
 
+    References to types in exception tables become slots.
     The runtime is told where the table begins; it may leave out what stands before.
     """
     piece = next((each for each in program.pieces if each.name in UNWINDING), None)
@@ -104,22 +105,51 @@ def unwinding(program: Program, rows: list[Row], starts: set[int]) -> None:
     if any(piece.address <= row[0] < piece.end for row in rows):
         program.doubts.append("The unwind table holds addresses that the loader rebases.")
         return
+    pointed = sorted({row[3] for row in rows if piece.address < row[3] < piece.end})
+    tables: set[int] = set()
     for number, part in enumerate(_parts(piece)):
         found, facts = frames(part, 4)
         program.facts += [(*fact, number) for fact in facts]
         for frame in found:
             starts.add(frame.begin)
             program.sizes.setdefault(frame.begin, frame.size)
-            if frame.table:
-                program.doubts.append("Exception tables of 32-bit images are not decided.")
-                return
-    for place in sorted({row[3] for row in rows if piece.address < row[3] < piece.end}):
+            tables |= {frame.table} - {0}
+    program.tables += sorted(tables)
+    _apart(program, rows, starts)
+    for address in program.tables:
+        home = program.piece_at(address)
+        if home is None or home.data is None:
+            raise ParseError("A function's exception table lies outside of the image")
+        rows += type_slots(home, address)
+    for place in pointed:
         before = piece._replace(size=place - piece.address)
         earlier = tuple(
             Address(frame.begin) for part in _parts(before) for frame in frames(part, 4)[0]
         )
         program.marks[place] = f"the unwind table after {len(earlier)} functions"
         program.facts.append(("unwinding before", *earlier))
+
+
+def _apart(program: Program, rows: list[Row], starts: set[int]) -> None:
+    """Cut exception tables out of code, behind which linkers lay them, as pieces of their own."""
+    pieces: list[Piece] = []
+    for piece in program.pieces:
+        mine = [at for at in program.tables if piece.address <= at < piece.end]
+        if not piece.code or not mine or piece.data is None:
+            pieces.append(piece)
+            continue
+        first = mine[0]
+        end = min((at for at in starts if mine[-1] < at < piece.end), default=piece.end)
+        known = (*starts, *(row[0] for row in rows), *(row[3] for row in rows))
+        inside = any(first <= at < end for at in known)
+        if inside or mine[-1] >= end:
+            raise ParseError("Exception tables lie among code")
+        tables, last = f"{piece.name} tables", end - piece.address
+        parts = [(piece.name, 0, first - piece.address), (tables, first - piece.address, last)]
+        parts.append((f"{piece.name} after tables", last, piece.size))
+        cut = parted(piece, parts)
+        pieces += [each._replace(code=each.name != tables) for each in cut]
+    program.pieces = tuple(pieces)
 
 
 def _parts(piece: Piece) -> Iterator[Piece]:

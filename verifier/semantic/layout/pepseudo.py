@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from verifier.semantic.layout.program import Address, Kind, Piece
+from verifier.semantic.layout.program import Address, Kind, Piece, parted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,22 +34,13 @@ def split(program: Program, rows: Iterable[Row]) -> None:
         start, end = found
         for symbol, target, bits in struct.iter_unpack("<III", piece.data[start + 12 : end]):
             program.facts.append(("pseudo relocation", Address(symbol), Address(target), bits))
-        parts = ((piece.name, 0, start), (f"{piece.name} pseudo relocations", start, end))
-        for name, first, stop in (*parts, (f"{piece.name} after them", end, piece.size)):
-            if stop > first:
-                content = piece.content and name != parts[1][0]
-                cut = piece.data[first:stop]
-                pieces.append(
-                    piece._replace(
-                        name=name,
-                        address=piece.address + first,
-                        offset=piece.offset + first,
-                        stored=max(0, min(piece.stored, stop) - first),
-                        size=stop - first,
-                        data=cut,
-                        content=content,
-                    )
-                )
+        told = f"{piece.name} pseudo relocations"
+        parts = [(piece.name, 0, start), (f"{told}' header", start, start + len(_HEADER))]
+        parts += [(told, start + len(_HEADER), end), (f"{piece.name} after them", end, piece.size)]
+        pieces += [
+            each._replace(content=each.content and each.name != told)
+            for each in parted(piece, parts)
+        ]
     program.pieces = tuple(pieces)
 
 

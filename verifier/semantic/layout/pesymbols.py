@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _SYMBOL = struct.Struct("<8sIhHBB")
 _FILE, _STATIC, _EXTERNAL, _WEAK = 103, 3, 2, 105
 _FUNCTION = 0x20
+_ABSOLUTE = -1
+_BASES = (b"image_base", b"ImageBase")  # what GNU ld calls the address of the image
 # GNU ld numbers what it adds for automatic imports in the order of its inputs.
 _NUMBERED = re.compile(rb"(\b__(?:fu|nm))\d+(?=_)")
 
@@ -57,24 +59,27 @@ def _coff(data: Buffer, image: Image, program: Program) -> set[int]:
         name, value, section, kind, storage, more = _SYMBOL.unpack_from(raw, 18 * number)
         aux = raw[18 * (number + 1) : 18 * (number + 1 + more)]
         number += 1 + more
-        label = _NUMBERED.sub(rb"\1", _text(name, strings))
+        numbered = _text(name, strings)
+        label = _NUMBERED.sub(rb"\1", numbered)
         place: object = value
         home: object = section
         if 0 < section <= len(image.sections):
             home = image.sections[section - 1].label
             address = image.sections[section - 1].address + value
             place = Address(address)
-            if (
-                storage in (_EXTERNAL, _STATIC)
-                and not label.startswith(b".")
-                and (not more or kind == _FUNCTION)
-            ):
+            inside = label != numbered  # a number of an instruction, which is filled at run time
+            plain = not inside and not label.startswith(b".") and (not more or kind == _FUNCTION)
+            if storage in (_EXTERNAL, _STATIC) and plain:
                 _name(program, address, label.decode("utf-8", "backslashreplace"))
                 if kind == _FUNCTION or storage == _EXTERNAL:
                     found.add(address)
             told = program.piece_at(address)
             if told is not None and not told.content:
                 place = 0  # a part of a table that facts tell whole
+            if storage == _STATIC and label.startswith(b".") and more and not any(aux[:4]):
+                place = 0  # where nothing of an input begins: its part of the section is empty
+        if section == _ABSOLUTE and label.strip(b"_") in _BASES:
+            place = value - image.optional["ImageBase"] % (1 << 32)
         if storage == _FILE:
             place = 0  # the index of the next file's symbol
         if storage == _WEAK:

@@ -37,7 +37,8 @@ def rows(data: Buffer, image: Image, program: Program) -> list[Row]:
         address, size = image.directory(name)
         if not address and not size:
             continue
-        if name in _UNDECIDED:
+        narrow = name == "load-config" and program.machine == "x86"  # peload tells of it
+        if name in _UNDECIDED and not narrow:
             program.doubts.append(f"Its {name} directory is not decided here.")
         mapped = 0 if name == "security" else Address(address)
         size = 0 if name in _MEASURED else size

@@ -18,7 +18,7 @@ from verifier.errors import ParseError
 from verifier.semantic.layout.extent import FARTHEST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from verifier.content import Buffer
     from verifier.semantic.layout.x86 import Code
@@ -39,6 +39,8 @@ class Kind(IntEnum):
     TYPES = 8  # a reference in a table of exception types
     MADE = 9  # a number that the linker derives: the index of a relocation
     PAGE = 10  # a page of 4 KiB whose use was not found (AArch64 adrp)
+    INDEXED = 11  # an address to which an instruction adds registers (32-bit x86)
+    END = 12  # as TABLE, to just behind the code of a function, where nothing runs
     WIDE_16 = 16  # an access to as many bytes at once, which must be aligned
     WIDE_32 = 32
     WIDE_64 = 64
@@ -75,6 +77,22 @@ class Piece(NamedTuple):
     def end(self) -> int:
         """First address after the piece."""
         return self.address + self.size
+
+
+def parted(piece: Piece, parts: Iterable[tuple[str, int, int]]) -> list[Piece]:
+    """The parts (name, start, end) of a piece as pieces, by their offsets in it; no empty ones."""
+    return [
+        piece._replace(
+            name=name,
+            address=piece.address + start,
+            offset=piece.offset + start,
+            stored=max(0, min(piece.stored, end) - start),
+            size=end - start,
+            data=None if piece.data is None else piece.data[start:end],
+        )
+        for name, start, end in parts
+        if end > start
+    ]
 
 
 def _address(piece: Piece) -> int:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from verifier.errors import LimitError
-from verifier.semantic.layout import alignment, cuts, pages, suspects
+from verifier.semantic.layout import alignment, bases, cuts, pages, suspects
 from verifier.semantic.layout.extent import FARTHEST
 from verifier.semantic.layout.mapping import NOWHERE, Mapping
 from verifier.semantic.layout.program import Address, Kind
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 64
 _PAGES_MOST = 1 << 30  # pages times extents
-_ADDRESSES = (Kind.TAKEN, Kind.POINTER, Kind.MADE)
+_ADDRESSES = (Kind.TAKEN, Kind.POINTER, Kind.MADE, Kind.INDEXED)
 _LINKERS = {b"__bss_start", b"_edata", b"edata", b"_end", b"end", b"_etext", b"etext",
             b"__data_start", b"data_start"}  # fmt: skip
 _READINGS = range(9)  # of a fact's addresses: as mapped, or as an edge of a section
@@ -71,6 +71,7 @@ class _Judge:
         self.faults: list[str] = []
         self.assumptions: list[str] = []
         self.gaps: list[tuple[int, int]] = []
+        self._behind: list[int] = []  # slots that lead behind a function, where another one is now
         self._edges: dict[int, int] = {}  # what a target means that no extent maps so
         self._plain: set[int] = set()  # targets that extents map
 
@@ -83,7 +84,16 @@ class _Judge:
             return
         self.faults += cuts.padding_kept(self.one, self.other, self.extents)
         self._slots()
+        if self._behind:
+            at = self.one.program.label(int(self.one.slots.at[self._behind[0]]))
+            self.assumptions.append(
+                f"{len(self._behind)} entries of jump tables lead behind the end of their function,"
+                f" to other code than before, first at {at}; nothing takes them."
+            )
         self._tables()
+        found, assumed = bases.unclear(self.one, self.map)
+        self.faults += found
+        self.assumptions += assumed
         self._facts()
         found, assumed = cuts.judge(self.one, self.other, self.extents)
         self.faults += found
@@ -222,6 +232,9 @@ class _Judge:
         if wanted in self.map.margin(target):
             return
         kind = int(self.one.slots.kind[index])
+        if kind == Kind.END and wanted in self.map.after(target):
+            self._behind.append(index)
+            return
         what = self._meaning(index, target, wanted) if kind in _ADDRESSES or not target else None
         if what is None or self._edges.setdefault(target, wanted) != wanted:
             self._misses(index, f"{self.one.program.label(target)} became {wanted:#x}")
@@ -230,6 +243,9 @@ class _Judge:
 
     def _meaning(self, index: int, target: int, wanted: int) -> str | None:
         """What else a target may mean, as an assumption or "" for certain; None for nothing."""
+        if self.one.slots.kind[index] == Kind.INDEXED:  # an array, or the base of one
+            based = self._biased(target) and wanted in self.map.before(target)
+            return "a base before its object" if based else None
         outside = self.map.extent(target) == NOWHERE
         if outside and wanted in self.map.edge(target):
             return ""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from verifier.semantic.layout import chance
 from verifier.semantic.layout.extent import FARTHEST
 from verifier.semantic.layout.mapping import NOWHERE
 from verifier.semantic.layout.program import Kind
@@ -34,16 +35,18 @@ Bools = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
 def find(image: Assembled, mapping: Mapping) -> tuple[list[str], list[str]]:
-    """(faults, assumptions): two such words side by side are a table, one may be chance."""
+    """(faults, assumptions): such words side by side, in a table of them, are no chance."""
     faults: list[str] = []
     found: list[str] = []
-    bases = np.unique(image.slots.target[image.slots.kind == Kind.TAKEN])
+    taken = np.isin(image.slots.kind, (Kind.TAKEN, Kind.INDEXED))
+    bases = np.unique(image.slots.target[taken])
     jumping = _jumping(image)
+    objects = image.program.objects.items()
+    edges = [edge for start, size in objects for edge in (start, start + size)]
+    known = np.unique(np.concatenate([image.slots.target, np.array(edges, dtype=np.int64)]))
     for piece in image.program.pieces:
         if piece.content and not piece.code and piece.data is not None and piece.size >= 4:
-            for what, places, targets in _piece(image, mapping, piece, bases, jumping):
-                near = np.diff(places) <= _TABLE
-                rows = np.concatenate([near, [False]]) | np.concatenate([[False], near])
+            for what, places, targets, rows in _piece(image, mapping, piece, bases, jumping, known):
                 faults += _sentences(image, what, places[rows], targets[rows])
                 found += _sentences(image, what, places[~rows], targets[~rows])
     if len(found) > _SHOWN:
@@ -60,9 +63,9 @@ def _sentences(image: Assembled, what: str, places: Ints, targets: Ints) -> list
 
 
 def _piece(
-    image: Assembled, mapping: Mapping, piece: Piece, bases: Ints, jumping: Ints
-) -> Iterator[tuple[str, Ints, Ints]]:
-    """For each way of reading: its name, the words that it makes suspect, what they hit."""
+    image: Assembled, mapping: Mapping, piece: Piece, bases: Ints, jumping: Ints, known: Ints
+) -> Iterator[tuple[str, Ints, Ints, Bools]]:
+    """For each way of reading: its name, suspect words, what they hit, which are in a table."""
     first = -piece.address % 4
     count = (piece.size - first) // 4
     masked = image.masked[piece.name]
@@ -82,14 +85,32 @@ def _piece(
     for what, base, there in readings:
         target = base + words
         hits = _among(image.starts, target)
+        inner = np.zeros(len(places), dtype=np.bool_)
         if base is owner:
-            hits |= _among(jumping, base) & _among(image.instructions, target)
-            hits |= _texts(image, base, places, target)
-        hits &= there != NOWHERE
+            texts = _texts(image, known, base, places, target)
+            inner = _among(jumping, base) & _among(image.instructions, target) & ~hits & ~texts
+            hits |= texts
         expected = mapping.all(target)
-        wrong = hits & (expected != NOWHERE) & (expected - there != words)
-        if np.any(wrong):
-            yield what, places[wrong], target[wrong]
+        apart = (there != NOWHERE) & (expected != NOWHERE) & (expected - there != words)
+        wrong = (hits | inner) & apart
+        if not np.any(wrong):
+            continue
+        table = _beside(places, wrong)
+        if base is owner:
+            group = np.searchsorted(known, places, side="right")
+            table &= chance.tabled(group, places, hits) | chance.continued(
+                image, base, places, hits | inner
+            )
+        yield what, places[wrong], target[wrong], table[wrong]
+
+
+def _beside(places: Ints, hits: Bools) -> Bools:
+    """Those hits that have another one near by."""
+    at = np.flatnonzero(hits)
+    near = np.diff(places[at]) <= _TABLE
+    found = np.zeros(len(places), dtype=np.bool_)
+    found[at] = np.concatenate([near, [False]]) | np.concatenate([[False], near])
+    return found
 
 
 def _among(known: Ints, addresses: Ints) -> Bools:
@@ -115,7 +136,7 @@ def _jumping(image: Assembled) -> Ints:
     for _ in range(_HOPS):
         linked = np.isin(sources, parts) | np.isin(targets, parts)
         parts = np.unique(np.concatenate([parts, sources[linked], targets[linked]]))
-    taken = slots.kind == Kind.TAKEN
+    taken = np.isin(slots.kind, (Kind.TAKEN, Kind.INDEXED))
     return np.unique(slots.target[taken][np.isin(_parts(image, slots.at[taken]), parts)])
 
 
@@ -124,11 +145,8 @@ def _parts(image: Assembled, addresses: Ints) -> Ints:
     return np.searchsorted(image.starts, addresses, side="right")
 
 
-def _texts(image: Assembled, base: Ints, places: Ints, target: Ints) -> Bools:
+def _texts(image: Assembled, known: Ints, base: Ints, places: Ints, target: Ints) -> Bools:
     """Which words are one of a table of distances to texts or objects: all that it holds are."""
-    objects = image.program.objects.items()
-    edges = [edge for start, size in objects for edge in (start, start + size)]
-    known = np.unique(np.concatenate([image.slots.target, np.array(edges, dtype=np.int64)]))
     group = np.searchsorted(known, places, side="right")
     mine = np.flatnonzero((group > 0) & (known[np.maximum(group - 1, 0)] == base))
     good = np.zeros(len(places), dtype=np.bool_)

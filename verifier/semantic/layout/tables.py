@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from verifier.semantic.layout.bodies import bodies
 from verifier.semantic.layout.program import Kind
 
 if TYPE_CHECKING:
     from verifier.semantic.layout.assembled import Assembled
+    from verifier.semantic.layout.program import Ints
 
 _WORDS_MOST = 65_536
 
@@ -18,7 +20,8 @@ def jump_tables(image: Assembled) -> list[tuple[int, int, int, int, int]]:
     """Slots of all tables.
 
     A table's address is taken in an atom that jumps through a register, and its words, added to
-    that address, give instructions of that atom or of what it jumps to.
+    that address, give instructions of that atom or of what it jumps to; or the very end of its
+    code, as compilers write where nothing takes an entry (`__builtin_unreachable`).
     """
     jumping = {image.atom(at) for at in image.indirect}
     slots = image.slots
@@ -29,9 +32,11 @@ def jump_tables(image: Assembled) -> list[tuple[int, int, int, int, int]]:
     rows: list[tuple[int, int, int, int, int]] = []
     done: set[int] = set()
     branches = _branches(image, jumping)
+    ends = dict(zip(*(each.tolist() for each in reversed(bodies(image))), strict=True))
     for source, target in zip(sources, targets, strict=True):
         if source in jumping and target not in done:
-            found = _table(image, {source, *branches.get(source, ())}, target, stops)
+            atoms = {source, *branches.get(source, ())}
+            found = _table(image, atoms, target, stops, ends)
             if found:
                 done.add(target)
                 rows += found
@@ -56,7 +61,8 @@ def _table(
     image: Assembled,
     atoms: set[int],
     target: int,
-    stops: np.ndarray[tuple[int], np.dtype[np.int64]],
+    stops: Ints,
+    ends: dict[int, int],
 ) -> list[tuple[int, int, int, int, int]]:
     piece = image.piece_at(target)
     if piece is None or piece.code or not piece.content or piece.data is None or target % 4:
@@ -71,7 +77,12 @@ def _table(
     good = image.instructions[places] == words if len(image.instructions) else words < 0
     rows = []
     for index in range(count):
-        if not good[index] or image.atom(int(words[index])) not in atoms:
+        word = int(words[index])
+        if ends.get(word, -1) in atoms:
+            kind = Kind.END
+        elif good[index] and image.atom(word) in atoms:
+            kind = Kind.TABLE
+        else:
             break
-        rows.append((target + 4 * index, 4, int(Kind.TABLE), int(words[index]), 0))
+        rows.append((target + 4 * index, 4, int(kind), word, 0))
     return rows

@@ -5,18 +5,17 @@ Decoded by iced-x86; `recheck` decodes by capstone, so that neither is trusted a
 
 from __future__ import annotations
 
-import itertools
 from array import array
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from verifier.semantic.layout import spliced
 from verifier.semantic.layout.program import VECTORS, Ints, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from iced_x86 import Decoder, Formatter, Instruction
 
 
@@ -42,6 +41,11 @@ class Registers(NamedTuple):
     taken: Ints  # 1 where base and offset make an address, 0 where they access memory
 
 
+Fields = Callable[[Sequence[tuple[int, int]]], list[int]]
+"""For (start, place) of an instruction and of four bytes of it: the kind of reference that they
+are as an absolute address, or 0 where they are none of its numbers."""
+
+
 class Code(NamedTuple):
     """Decoded code. `rows` is a table of slots: at, size, kind, target, symbol (0).
 
@@ -59,6 +63,7 @@ class Code(NamedTuple):
     fixed: tuple[tuple[int, int, int, int, int], ...] = ()  # slots even inside their own atom
     doubts: tuple[str, ...] = ()
     tables: tuple[tuple[int, int], ...] = ()  # (address, length) of jump tables without slots
+    fields: Fields | None = None  # what absolute numbers of 32-bit code are to their instructions
 
 
 def decode(data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:
@@ -69,22 +74,19 @@ def decode(data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:
     sweep = _Sweep(bits)
     decoder = Decoder(bits, data, ip=base)
     sweep.take(decoder)
-    starts = sweep.found()
-    lost = [at for at in atoms if base <= at < base + len(data)]
-    places = np.searchsorted(starts.starts, lost)
-    missing = [
-        at
-        for at, place in zip(lost, places, strict=True)
-        if place >= len(starts.starts) or starts.starts[place] != at
-    ]
-    return _anew(data, base, bits, lost) if missing else starts
+    code = refined(sweep.found(), data, base, machine, atoms)
+    return code._replace(fields=fields(data, base)) if bits == 32 else code
 
 
-def _anew(data: bytes, base: int, bits: int, atoms: list[int]) -> Code:
-    """Decode atom by atom: the straight sweep lost step with where they begin."""
-    cuts = sorted({base, *atoms, base + len(data)})
-    machine = "x86-64" if bits == 64 else "x86"
-    return decode_parts(data, base, machine, list(itertools.pairwise(cuts)))
+def refined(code: Code, data: bytes, base: int, machine: str, atoms: Sequence[int]) -> Code:
+    """The code of `data` as if each atom were decoded alone; `code` is that of fewer atoms.
+
+    What lost step with where one begins is read anew.
+    """
+    inside = [at for at in atoms if base < at < base + len(data)]
+    cuts = np.unique(np.array([base, *inside, base + len(data)], dtype=np.int64))
+    places = spliced.spoilt(code, cuts)
+    return spliced.replaced(code, places, decode_parts(data, base, machine, places))
 
 
 def decode_parts(data: bytes, base: int, machine: str, parts: Sequence[tuple[int, int]]) -> Code:
@@ -184,14 +186,47 @@ class _Sweep:
     def _width(self, instruction: Instruction) -> int:
         known = self._widths.get(instruction.code)
         if known is None:
-            from iced_x86 import MemorySizeExt  # noqa: PLC0415 - as above
-
-            size = MemorySizeExt.size(instruction.memory_size)
-            known = max((each for each in VECTORS if each <= size), default=Kind.ACCESS)
-            if known in VECTORS and not wants_alignment(_formatter().format_mnemonic(instruction)):
-                known = Kind.ACCESS
-            self._widths[instruction.code] = known
+            known = self._widths[instruction.code] = _wide(instruction)
         return known
+
+
+def _wide(instruction: Instruction) -> int:
+    """The kind of an access: to how many bytes at once, if these must be aligned."""
+    from iced_x86 import MemorySizeExt  # noqa: PLC0415 - as above
+
+    size = MemorySizeExt.size(instruction.memory_size)
+    known = max((each for each in VECTORS if each <= size), default=Kind.ACCESS)
+    aligned = known not in VECTORS or wants_alignment(_formatter().format_mnemonic(instruction))
+    return int(known if aligned else Kind.ACCESS)
+
+
+def fields(data: bytes, base: int) -> Fields:
+    """What numbers of the 32-bit code `data` at `base` are (`Fields`)."""
+    return partial(_fields, data, base)
+
+
+def _fields(data: bytes, base: int, wanted: Sequence[tuple[int, int]]) -> list[int]:
+    from iced_x86 import Decoder, Register  # noqa: PLC0415 - as above
+
+    decoder = Decoder(32, data, ip=base)
+    found: list[int] = []
+    for start, place in wanted:
+        decoder.position, decoder.ip = start - base, start
+        instruction = decoder.decode()
+        parts = decoder.get_constant_offsets(instruction)
+        inner = place - start
+        kind = 0
+        if inner == parts.immediate_offset and parts.immediate_size == 4:
+            kind = 0 if instruction.near_branch_target else int(Kind.TAKEN)
+        elif inner == parts.displacement_offset and parts.displacement_size == 4:
+            kind = _wide(instruction)
+            bare = instruction.memory_base == instruction.memory_index == Register.NONE
+            if kind == Kind.ACCESS and not bare:
+                kind = int(Kind.INDEXED)
+            elif instruction.mnemonic == _lea():
+                kind = int(Kind.TAKEN)
+        found.append(kind if instruction.code else 0)
+    return found
 
 
 _SCALAR = ("cvtsd", "cvtss", "cvttsd", "cvttss", "cvtsi", "pins", "pmov")

@@ -210,6 +210,20 @@ def test_names_given_taken_and_exchanged() -> None:
     assert isinstance(names.get("/b/audited"), Made)
 
 
+def test_two_names_of_one_file_both_stay() -> None:
+    """rename(2) does nothing there, and configure scripts of gnulib ask whether that is so."""
+    replay = played(
+        opened(10, "/b/made", "O_WRONLY|O_CREAT, 0666"),
+        '10 link("made", "twin") = 0',
+        '10 rename("made", "twin") = 0',
+        '10 rename("made", "other") = 0',
+        '10 rename("twin", "other") = 0',
+        '10 rename("other", "last") = 0',
+    )
+    assert isinstance(replay.names.get("/b/last"), Made)
+    assert replay.names.get("/b/made") is not None or replay.names.get("/b/twin") is not None
+
+
 def test_links_that_lead_in_a_circle_end() -> None:
     replay = played('10 symlink("two", "one") = 0', '10 symlink("one", "two") = 0')
     assert replay.names.resolve("/b/one/x").startswith("/b/")

@@ -23,7 +23,7 @@ MANY = 20_000
 @pytest.mark.parametrize("kind", list(builds.KINDS))
 def test_a_map_of_single_bytes_is_judged_soon(kind: str) -> None:
     data = bytes(of_rich(builds.KINDS[kind], turned=False, bare=True).data)
-    program = LOADERS[kind](memoryview(data))
+    program = LOADERS[builds.KINDS[kind].format](memoryview(data))
     rows = [
         Extent(at, at, 1)
         for piece in program.pieces
@@ -31,7 +31,7 @@ def test_a_map_of_single_bytes_is_judged_soon(kind: str) -> None:
         for at in range(piece.address, piece.end)
     ]
     begun = time.monotonic()
-    layout = {"format": kind, "map": encode.encode(rows)}
+    layout = {"format": builds.KINDS[kind].format, "map": encode.encode(rows)}
     fault, _assumed = recheck.judge(layout, memoryview(data), memoryview(data), ())
     assert fault or kind == "pe"
     assert time.monotonic() - begun < SECONDS
