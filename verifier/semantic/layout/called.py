@@ -27,6 +27,7 @@ _BEFORE = (
     b"\xf3\x0f\x1e\xfa",
     b"\xf3\x0f\x1e\xfa\xf2",
 )  # REX.W, bnd, endbr64
+_FIRST = frozenset((before + _JUMP)[0] for before in _BEFORE)
 _TELLING = 6  # characters of a text with its quotes, by which one may know a function
 _TEXTS = 12  # references of one function among which a telling text is looked for
 
@@ -83,6 +84,7 @@ class Called:
         self._image = image
         self._leads: dict[int, str] = {}
         self._roles: dict[int, str] = {}
+        self._symbols = _symbols(image)
         self._order: tuple[Ints, Ints] | None = None
 
     def plain(self, address: int) -> str:
@@ -168,29 +170,31 @@ class Called:
         image = self._image
         if address in image.program.known:
             return image.program.known[address]
-        if (symbol := _symbol(image, address)) and (piece.made or "!" in symbol):
+        if (symbol := self._symbols.get(address)) and (piece.made or "!" in symbol):
             return imported(symbol)
         if piece.made and piece.code and (stub := _stub(image, piece, address)):
             return stub
-        if not piece.code or piece.data is None or not image.program.machine.startswith("x86"):
+        return self._jumps_on(piece, address)
+
+    def _jumps_on(self, piece: Piece, address: int) -> str:
+        """The imported function that code jumps to at once, through its slot."""
+        program = self._image.program
+        if not piece.code or piece.data is None or not program.machine.startswith("x86"):
             return ""
         inside = address - piece.address
-        raw = bytes(piece.data[inside : inside + _STUB])
-        wide = image.program.machine == "x86-64"
-        slot = jump_slot(raw, address, wide=wide, base=image.program.base)
-        if slot is None:
+        if inside >= len(piece.data) or piece.data[inside] not in _FIRST:
             return ""
-        symbol = _symbol(image, slot)
-        return imported(symbol) if symbol else image.program.known.get(slot, "")
+        raw = bytes(piece.data[inside : inside + _STUB])
+        slot = jump_slot(raw, address, wide=program.machine == "x86-64", base=program.base)
+        symbol = self._symbols.get(slot) if slot is not None else None
+        return imported(symbol) if symbol else program.known.get(slot or -1, "")
 
 
-def _symbol(image: Assembled, address: int) -> str:
-    """The symbol whose address the loader writes to a slot; empty if that is none."""
-    mine = image.slots.between(address, address + 1)
-    for number in image.slots.symbol[mine].tolist():
-        if number:
-            return str(image.program.symbols[number])
-    return ""
+def _symbols(image: Assembled) -> dict[int, str]:
+    """The symbol whose address the loader writes, by the slot."""
+    chosen = np.flatnonzero(image.slots.symbol)
+    rows = zip(image.slots.at[chosen].tolist(), image.slots.symbol[chosen].tolist(), strict=True)
+    return {at: image.program.symbols[number] for at, number in rows}
 
 
 def _stub(image: Assembled, piece: Piece, address: int) -> str:

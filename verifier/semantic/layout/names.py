@@ -28,13 +28,16 @@ class Places:
 
     def __init__(self, one: Assembled, other: Assembled) -> None:
         self._one, self._other = one, other
+        self._called: Called | None = None
         self._lines = dwarf.lines(one.program.debug), dwarf.lines(other.program.debug)
 
     def of(self, a: int, b: int) -> str:
         """What to call the function at `a` in the rebuilt and `b` in the shipped image."""
         if b not in self._other.program.names and a in self._one.program.names:
             return of(self._one, a)
-        return of(self._other, b)
+        if self._called is None:
+            self._called = Called(self._other)
+        return of(self._other, b, self._called)
 
     def line(self, a: int, b: int) -> str:
         """` at deflate.c:1834` for an instruction, or nothing."""
@@ -44,17 +47,17 @@ class Places:
         return f" at {text(found.encode('utf-8', 'surrogateescape'))}" if found else ""
 
 
-def of(image: Assembled, start: int) -> str:
+def of(image: Assembled, start: int, called: Called | None = None) -> str:
     """The name of the function that begins at `start`."""
     known = image.program.names.get(start)
     if known:
         return shown(text(known[0].encode("utf-8", "surrogateescape")))
     place = image.program.label(start)
-    role = _role(image, start)
+    role = _role(image, start, called or Called(image))
     return f"{place} ({role})" if role else place
 
 
-def _role(image: Assembled, start: int) -> str:
+def _role(image: Assembled, start: int, called: Called) -> str:
     """The only named function that refers to it, if there is one."""
     hits = np.flatnonzero(image.slots.target == start)
     places = image.slots.at[hits[:_CALLERS]].tolist()
@@ -67,7 +70,7 @@ def _role(image: Assembled, start: int) -> str:
         more = f" and {len(callers) - 1} more" if len(callers) > 1 else ""
         return f"called by {shown(text(named[0].encode('utf-8', 'surrogateescape')))}{more}"
     kinds = set(image.slots.kind[hits].tolist())
-    uses = Called(image).uses(start)
+    uses = called.uses(start)
     if kinds == {int(Kind.POINTER)} and homes[0] is not None:
         piece = homes[0]
         if piece.name in ORDERED:

@@ -88,8 +88,9 @@ def _uses(match: Match) -> Iterator[_Use]:
     if not rows:
         return
     table = np.concatenate(rows)
-    _pairs, first = np.unique(table[:, :2], axis=0, return_index=True)
-    table = table[np.sort(first)]
+    order = np.lexsort((table[:, 1], table[:, 0]))
+    fresh = np.any(np.diff(table[order, :2], axis=0, prepend=-1), axis=1)
+    table = table[np.sort(order[fresh])]
     for column in (0, 1):
         values, counts = np.unique(table[:, column], return_counts=True)
         table = table[np.isin(table[:, column], values[counts == 1])]
