@@ -168,6 +168,16 @@ def test_flipped_bytes_are_caught_outside_of_free_ranges(name: str, step: int) -
                 assert at in found.free(), (name, at, mask)
 
 
+def test_no_flipped_byte_of_an_unwind_table_passes() -> None:
+    """Lengths too: longer forms of numbers, and entries that swallow padding or the terminator."""
+    shipped, rebuilt = FLIPPED["program"]()
+    table = elf.FORMAT.layout(memoryview(shipped)).info.section(".eh_frame")
+    for at in range(table.offset, table.offset + table.size):
+        for mask in (2, 4, 0x80):
+            changed = shipped[:at] + bytes([shipped[at] ^ mask]) + shipped[at + 1 :]
+            assert compare_bytes(changed, rebuilt).verdict == Verdict.DIFFERENT, (at, mask)
+
+
 @pytest.mark.parametrize("reference", [0, 24])
 def test_names_of_nameless_symbols_cannot_move(reference: int) -> None:
     """The string table has many empty names: each end of a string is one."""

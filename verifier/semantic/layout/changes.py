@@ -222,26 +222,31 @@ def _sentence(kind: str, removed: Sequence[Line], added: Sequence[Line], total: 
             _shown([line for line in lines if view(line) and key(line) in counts])
             for lines, counts in ((removed, gone - new), (added, new - gone))
         )
-        same = set(lost) & set(more)
-        if same and same == {*lost, *more} and tally is _calls and _ways(gone) == _ways(new):
-            return f"{kind}: {_some(lost)} by its slot in place of a stub, or back ({size})."
-        if same and same == {*lost, *more}:
-            return f"{kind}: {_some(lost)} became another function of that name ({size})."
-        lost, more = ([each for each in told if each not in same] for told in (lost, more))
-        if len(lost) == len(more) == 1:
-            return f"{kind}: {lost[0]} became {more[0]} ({size})."
-        if lost and more:
-            return f"{kind}: {_some(more)} in place of {_some(lost)} ({size})."
-        if more or lost:
-            which = " added" if more else " removed"
-            which = "" if which[1:] in kind else which
-            return f"{kind}: {_some(more or lost)}{which} ({size})."
+        by_slot = tally is _calls and _ways(gone) == _ways(new)
+        if said := _exchanged(kind, lost, more, by_slot):
+            return f"{kind}: {said} ({size})."
     for one, other in zip(removed, added, strict=False):
         if one.token != other.token:
             return f"{kind}: `{one.shown}` became `{other.shown}` ({size})."
     lone = (*added, *removed)[:1]
     which = "added" if added else "removed"
     return f"{kind}: `{lone[0].shown}` {which} ({size})." if lone else f"{kind} ({size})."
+
+
+def _exchanged(kind: str, lost: list[str], more: list[str], by_slot: bool) -> str:
+    """What some calls or branches became; empty where nothing of them can be told."""
+    same = set(lost) & set(more)
+    if same and same == {*lost, *more}:
+        way = "by its slot in place of a stub, or back" if by_slot else ""
+        return f"{_some(lost)} {way or 'became another function of that name'}"
+    lost, more = ([each for each in told if each not in same] for told in (lost, more))
+    if len(lost) == len(more) == 1:
+        return f"{lost[0]} became {more[0]}"
+    if lost and more:
+        return f"{_some(more)} in place of {_some(lost)}"
+    which = "added" if more else "removed"
+    told = _some(more or lost) if more or lost else ""
+    return f"{told} {which}" if told and which not in kind else told
 
 
 def _shown(lines: Sequence[Line]) -> list[str]:

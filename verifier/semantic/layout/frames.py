@@ -75,6 +75,17 @@ class Cursor:
             if shift > 63:
                 raise ParseError("A number in an unwind table is too long", self.at)
 
+    def shortest(self) -> int:
+        """An unsigned number in as few bytes as it can be written; ParseError for a longer form.
+
+        Assemblers write none in `.eh_frame`: a longer one swallows what follows.
+        """
+        start = self.at
+        value = self.uleb()
+        if self.at - start > 1 and value < 1 << 7 * (self.at - start - 1):
+            raise ParseError("A number of the unwind table is longer than it need be", start)
+        return value
+
     def sleb(self) -> int:
         """A signed LEB128 number."""
         start = self.at
@@ -106,20 +117,23 @@ def frames(piece: Piece, word: int = 8) -> tuple[list[Frame], list[Fact]]:
     """All functions that `.eh_frame` describes, and what it says as facts.
 
     Raises:
-        ParseError: an entry is malformed, or bytes follow the terminator.
+        ParseError: an entry is malformed or not padded, or bytes follow the terminator.
     """
     found: list[Frame] = []
     facts: list[Fact] = []
     commons: dict[int, _Common] = {}
-    at, size = 0, piece.size
-    while at + 4 <= size:
+    at, size, ended = 0, piece.size, False
+    while at < size:
         cursor = Cursor(piece, at, size)
         cursor.word = word
         length = cursor.number(4)
         if length == 0:
             if any(bytes(cursor.data[cursor.at : size])):
                 raise ParseError("Bytes follow the end of the unwind table", cursor.at)
+            ended = True
             break
+        if length % 4:  # GNU as and ld pad entries so, gold and lld too
+            raise ParseError("An entry of the unwind table is not padded", at)
         if length == 0xFFFFFFFF or cursor.at + length > size or len(found) > _ENTRIES_MOST:
             raise ParseError("An entry of the unwind table leaves it", at)
         cursor.end = end = cursor.at + length
@@ -139,6 +153,7 @@ def frames(piece: Piece, word: int = 8) -> tuple[list[Frame], list[Fact]]:
             where = Address(frame.table) if frame.table else None
             facts.append(("frame", Address(frame.begin), frame.size, mine.key, where, rest))
         at = end
+    facts.append(("frames end", ended))  # by a terminator, which readers of the table rely on
     return found, facts
 
 
@@ -166,7 +181,7 @@ def _augmentation(cursor: Cursor, letters: bytes) -> tuple[int, int, int]:
     AArch64 B for return addresses that are signed with key B.
     """
     pointer, table, personality = 0, OMIT, 0
-    stop = cursor.uleb() + cursor.at
+    stop = cursor.shortest() + cursor.at
     for letter in letters:
         if letter == ord("R"):
             pointer = cursor.number(1)
@@ -186,7 +201,7 @@ def _frame(cursor: Cursor, common: _Common) -> Frame:
     size = cursor.pointer(common.pointer & 0x0F)
     table = 0
     if common.augmented:
-        stop = cursor.uleb() + cursor.at
+        stop = cursor.shortest() + cursor.at
         if common.table != OMIT:
             table = cursor.pointer(common.table)
         if cursor.at != stop:
