@@ -184,16 +184,21 @@ class _Step:
         if flags & {"O_WRONLY", "O_RDWR"}:
             self._write(process, call, path, flags)
         elif "O_DIRECTORY" not in flags:
+            if "O_CREAT" in flags and self._is_new(path):
+                self.names.put(path, Made(process))  # empty, though open for reading alone
             self._read(process, path)
 
     def _nameless(self, path: str) -> bool:
         """Whether a file never had a name: none that is known has it."""
         return _NAMELESS.fullmatch(path) is not None and self.names.get(path) is None
 
+    def _is_new(self, path: str) -> bool:
+        """Whether nothing stood under a path, where all that stood there is known."""
+        return self.names.get(path) is None and self.replay.view.is_known(path)
+
     def _write(self, process: Process, call: Call, path: str, flags: set[str]) -> None:
         """A file that is open for writing is the build's own from then on."""
-        node = self.names.get(path)
-        new = node is None and self.replay.view.is_known(path)
+        new = self._is_new(path)
         # Without O_CREAT, O_EXCL asks for nothing and the file keeps its content (open(2)).
         fresh = new or bool(flags & {"O_TRUNC", "O_TMPFILE"}) or {"O_CREAT", "O_EXCL"} <= flags
         if "O_RDWR" in flags and not fresh:

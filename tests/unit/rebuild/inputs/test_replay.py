@@ -210,6 +210,19 @@ def test_names_given_taken_and_exchanged() -> None:
     assert isinstance(names.get("/b/audited"), Made)
 
 
+def test_a_file_that_reading_makes_is_the_builds_own() -> None:
+    """open(O_CREAT) makes an empty file whatever it is opened for; not where there was one."""
+    replay = played(
+        opened(10, "/b/empty", "O_RDONLY|O_CREAT, 0600"),
+        opened(10, "/b/empty", "O_RDONLY"),
+        opened(10, "/b/audited", "O_RDONLY|O_CREAT, 0600"),
+        opened(10, "/outside/there", "O_RDONLY|O_CREAT, 0600"),
+    )
+    assert isinstance(reads(replay)["/b/empty"], Made)
+    assert isinstance(reads(replay)["/b/audited"], Audited)
+    assert not isinstance(reads(replay)["/outside/there"], Made)
+
+
 def test_two_names_of_one_file_both_stay() -> None:
     """rename(2) does nothing there, and configure scripts of gnulib ask whether that is so."""
     replay = played(
