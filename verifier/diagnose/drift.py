@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from verifier.account import Cause, Maker
-    from verifier.model import Report
+    from verifier.model import Difference, Report
 
 # What another compiler, assembler or linker changes by itself. Strings, imports, exports, new
 # functions and resources are of the source, whoever compiled it.
@@ -38,6 +38,7 @@ _NO_VERSION: Final = re.compile(
     r"Go setting |package |Build-(?:Path|Date|Architecture)|Built-Using"
 )
 _SHOWN: Final = 3  # tools of one sentence
+_TEXT: Final = "The text "  # how a text in an object is told (semantic.layout.objects, unnamed)
 _NOTHING: Final = "nothing"
 
 
@@ -57,7 +58,7 @@ def probable(
     kinds: dict[tuple[str, str], set[str]] = defaultdict(set)
     for member in report.members:
         for difference in member.differences:
-            kinds[member.path, difference.where].add(difference.kind)
+            kinds[member.path, difference.where].add(_kind(difference))
     fitting = {each.member: each for each in fits if each.factor == FACTOR}
     found: list[Cause] = []
     for cause in causes:
@@ -71,6 +72,12 @@ def probable(
         found.append(cause)
     shown = {(each.member, each.factor) for each in found}
     return (*found, *(each for each in fits if (each.member, each.factor) not in shown))
+
+
+def _kind(difference: Difference) -> str:
+    """Its kind; a text that stands in an unnamed object is one of the source as any other."""
+    text = difference.kind == "object-changed" and difference.summary.startswith(_TEXT)
+    return "string-changed" if text else difference.kind
 
 
 def _with(cause: Cause, kinds: set[str], drifted: Sequence[Maker]) -> Cause:
