@@ -260,23 +260,13 @@ def thread_data_changed(edit: Editor) -> None:
     edit.put_at(edit.sections[".tdata"].offset, 8, 4)
 
 
-def _frames(edit: Editor) -> list[int]:
-    section = edit.sections[".eh_frame"]
-    at, found = section.offset, []
-    while length := struct.unpack_from("<I", edit.data, at)[0]:
-        if struct.unpack_from("<I", edit.data, at + 4)[0]:
-            found.append(at)
-        at += 4 + length
-    return found
-
-
 def frame_shorter(edit: Editor) -> None:
-    at = _frames(edit)[-1] + 12
+    at = edit.frames()[-1] + 12
     edit.put_at(at, struct.unpack_from("<I", edit.data, at)[0] - 1, 4)
 
 
 def frame_rule_changed(edit: Editor) -> None:
-    for at in _frames(edit):
+    for at in edit.frames():
         if (found := edit.data.find(b"\x0e\x10", at + 16, at + 40)) >= 0:  # DW_CFA_def_cfa_offset
             edit.data[found + 1] = 0x18
             return

@@ -201,29 +201,18 @@ def pe32_call_of_another_import(edit: Editor) -> None:
     edit.put(edit.symbol("puts") + 2, slots["strlen"], 4)
 
 
-def _frames(edit: Editor) -> list[int]:
-    """Offsets of the functions' entries of the unwind table."""
-    section = edit.sections[".eh_frame" if ".eh_frame" in edit.sections else "/4"]
-    at, found = section.offset, []
-    while length := struct.unpack_from("<I", edit.data, at)[0]:
-        if struct.unpack_from("<I", edit.data, at + 4)[0]:
-            found.append(at)
-        at += 4 + length
-    return found
-
-
 def pe32_frame_shorter(edit: Editor) -> None:
-    at = _frames(edit)[-1] + 12
+    at = edit.frames()[-1] + 12
     edit.put_at(at, struct.unpack_from("<I", edit.data, at)[0] - 1, 4)
 
 
 def pe32_frame_of_another_function(edit: Editor) -> None:
-    at = _frames(edit)[1] + 8
+    at = edit.frames()[1] + 8
     edit.put_at(at, struct.unpack_from("<I", edit.data, at)[0] + 16, 4)
 
 
 def pe32_frame_rule_changed(edit: Editor) -> None:
-    for at in _frames(edit):
+    for at in edit.frames():
         if (found := edit.data.find(b"\x0e\x08", at + 16, at + 40)) >= 0:  # DW_CFA_def_cfa_offset
             edit.data[found + 1] = 0x0C
             return

@@ -151,6 +151,16 @@ class Editor:
     def rva(self, number: int) -> int:
         return int.from_bytes(self.data[self.directory(number) :][:4], "little")
 
+    def frames(self) -> list[int]:
+        """Offsets of the functions' entries of the unwind table; of a PE image under its number."""
+        at = self.sections[".eh_frame" if ".eh_frame" in self.sections else "/4"].offset
+        found = []
+        while length := struct.unpack_from("<I", self.data, at)[0]:
+            if struct.unpack_from("<I", self.data, at + 4)[0]:
+                found.append(at)
+            at += 4 + length
+        return found
+
 
 def of_rich(kind: Kind, *, turned: bool, bare: bool, table: bool = False) -> Editor:
     """The small library, to be changed."""
