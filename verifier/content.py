@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from verifier.errors import ParseError
@@ -22,7 +22,6 @@ Buffer = memoryview
 
 _BLOCK = 1 << 16
 _STRETCH = 1 << 10
-_DIFFERING = re.compile(rb"[^\0]+")
 
 
 def of_file(path: str) -> Ref:
@@ -146,12 +145,13 @@ def runs(shipped: Buffer, rebuilt: Buffer, gap: int = 0) -> Iterator[Run]:
     equal blocks cost a memory comparison, differing ones an exclusive-or.
     """
     start = end = -1
+    differing = _differing(gap)
     for block in range(0, len(shipped), _BLOCK):
         one, other = bytes(shipped[block : block + _BLOCK]), bytes(rebuilt[block : block + _BLOCK])
         if one == other:
             continue
         mixed = int.from_bytes(one, "little") ^ int.from_bytes(other, "little")
-        for found in _DIFFERING.finditer(mixed.to_bytes(len(one), "little")):
+        for found in differing.finditer(mixed.to_bytes(len(one), "little")):
             first, last = block + found.start(), block + found.end()
             if end >= 0 and first - end > gap:
                 yield Run(start, end - start, start, end - start)
@@ -161,3 +161,9 @@ def runs(shipped: Buffer, rebuilt: Buffer, gap: int = 0) -> Iterator[Run]:
             end = last
     if end >= 0:
         yield Run(start, end - start, start, end - start)
+
+
+@cache
+def _differing(gap: int) -> re.Pattern[bytes]:
+    joined = rb"(?:\0{1,%d}[^\0]+)*" % gap if gap else b""
+    return re.compile(rb"[^\0]+" + joined)

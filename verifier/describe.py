@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from verifier import content, kinds, limits, names
@@ -9,11 +10,14 @@ from verifier.formats.base import text
 from verifier.model import Difference, Run, Span, Stretch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from verifier.align import Aligned
     from verifier.checks.base import Refused
     from verifier.formats.base import Format, Side
 
 _JOIN = 8  # differing bytes this close are one place
+_COARSE = 4096  # so are these, once as many places as are described have been
 _SHOWN = 16  # bytes of a value that are printed
 
 
@@ -36,13 +40,24 @@ class Describer:
             self._note(aligned.at, one.length if one else 0)
             self._unmatched(aligned)
             return
-        for run in self._runs(one, other):
+        runs, after = self._runs(one, other), 0
+        for run in islice(runs, limits.PLACES_DESCRIBED - self._described):
             self._note(run.offset, run.length)
-            if self._described >= limits.PLACES_DESCRIBED:
-                self._dropped += 1
-                continue
+            after = run.offset + run.length - one.offset
             self._described += 1
             self._keep(self._format.describe(self._shipped, self._rebuilt, one, run))
+        if next(runs, None) is not None:
+            self._count(one, other, after)
+
+    def _count(self, one: Span, other: Span, after: int) -> None:
+        """Places beyond those that are described: noted more coarsely, and counted."""
+        here, there = (
+            each._replace(offset=each.offset + after, length=each.length - after)
+            for each in (one, other)
+        )
+        for run in self._runs(here, there, _COARSE):
+            self._note(run.offset, run.length)
+            self._dropped += 1
 
     def refused(self, aligned: Aligned, refusals: list[Refused]) -> Difference:
         """The difference of a field whose rules did not accept its value."""
@@ -75,7 +90,7 @@ class Describer:
         echoes = {key for key in self._found if _said_of_member(key) in self._found}
         result = [_merged(items) for key, items in self._found.items() if key not in echoes]
         if self._dropped:
-            summary = f"{self._dropped} more differing places are not listed."
+            summary = f"At least {self._dropped} more differing places are not listed."
             result.append(Difference("bytes", "more", summary))
         return result
 
@@ -84,19 +99,19 @@ class Describer:
         if len(self._places) > limits.UNSETTLED:
             self._places = _coarser(sorted(self._places))
 
-    def _runs(self, one: Span, other: Span) -> list[Run]:
+    def _runs(self, one: Span, other: Span, gap: int = _JOIN) -> Iterator[Run]:
         shipped = self._shipped.data[one.offset : one.end]
         rebuilt = self._rebuilt.data[other.offset : other.end]
         if one.length == other.length:
-            return [
-                Run(one.offset + run.offset, run.length, other.offset + run.offset, run.length)
-                for run in content.runs(shipped, rebuilt, _JOIN)
-            ]
+            for run in content.runs(shipped, rebuilt, gap):
+                at = run.offset
+                yield Run(one.offset + at, run.length, other.offset + at, run.length)
+            return
         small = bytes(shipped), bytes(rebuilt)
         if max(one.length, other.length) > limits.MIB:
             small = small[0][: limits.MIB], small[1][: limits.MIB]
         head = _common(*small)
-        return [Run(one.offset + head, one.length - head, other.offset + head, other.length - head)]
+        yield Run(one.offset + head, one.length - head, other.offset + head, other.length - head)
 
     def _unmatched(self, aligned: Aligned) -> None:
         span = aligned.shipped or aligned.rebuilt

@@ -1,5 +1,6 @@
 import hashlib
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,18 @@ def test_runs_work_across_blocks(place: int) -> None:
 def test_runs_close_together_are_one_place() -> None:
     runs = list(content.runs(memoryview(b"a..b....c"), memoryview(b"A..B....C"), gap=2))
     assert [(run.offset, run.length) for run in runs] == [(0, 4), (8, 1)]
+
+
+@given(st.binary(max_size=300).map(lambda raw: bytes(map((1).__and__, raw))), st.integers(1, 9))
+def test_runs_are_joined_across_gaps_and_only_those(marks: bytes, gap: int) -> None:
+    runs = list(content.runs(memoryview(bytes(len(marks))), memoryview(marks), gap))
+    places = [(run.offset, run.offset + run.length) for run in runs]
+    assert all(marks[start] and marks[end - 1] for start, end in places)
+    assert all(later[0] - first[1] > gap for first, later in pairwise(places))
+    assert not any(bytes(gap + 1) in marks[start:end] for start, end in places)
+    assert {at for at, mark in enumerate(marks) if mark} <= {
+        at for start, end in places for at in range(start, end)
+    }
 
 
 @given(st.binary(max_size=200), st.binary(max_size=200))

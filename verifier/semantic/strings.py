@@ -41,7 +41,7 @@ _PLAIN: Final = re.compile(rb"(?<=\0)[\t\n\r\x20-\x7e]{5,4000}(?=\0)")
 _FIRST: Final = re.compile(rb"[\t\n\r\x20-\x7e]{5,4000}(?=\0)")  # where a section begins
 _BLOCK: Final = 16  # bytes of a constant from which code copies a part of a text
 _LOOKUPS: Final = 2_000  # of such blocks in the other image
-_LOOKED: Final = 4096 * MIB  # bytes that are searched for them
+_LOOKED: Final = 1024 * MIB  # bytes that are searched for them
 _QUOTED: Final = 4  # texts made of such constants that are shown
 _WIDE: Final = re.compile(rb"(?:[\t\n\r\x20-\x7e]\0){5,2000}(?=\0\0)")
 _LETTERS: Final = re.compile(rb"[A-Za-z]{3}")
