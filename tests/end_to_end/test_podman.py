@@ -76,7 +76,7 @@ def test_a_user_runs_a_step_without_subordinate_ids(root: Root, place: Path) -> 
     os.chown(place, NOBODY, NOBODY)
 
     def step() -> None:
-        with session.opened(SETTINGS, root, Cache.open(place / "cache")) as sandbox:
+        with session.opened(SETTINGS, root, Cache.open(place / "Anna's cache")) as sandbox:
             sandbox.run(Step("make", ("sh", "-c", "id -u >here; ! touch /usr/x"), sandbox.tree))
             assert (sandbox.room.tree / "here").read_text() == "1000\n"
             with pytest.raises(FailedBuildError, match="exit status 7"):
@@ -196,12 +196,23 @@ def test_another_image_than_the_pinned_one_is_refused(root: Root, place: Path) -
         build(place, ["touch out"], extra=pin, shared=True)
 
 
-def test_an_altered_image_is_refused(place: Path) -> None:
-    small = place / "roots" / "key" / "root"
+def small_root(cache: Path) -> Root:
+    small = cache / "roots" / "key" / "root"
     for name in ("bin", "etc", "usr"):
         (small / name).mkdir(parents=True)
     (small / "bin" / "tool").write_text("tool")
-    made = Root(small, "key", "", ())
+    return Root(small, "key", "", ())
+
+
+@pytest.mark.parametrize("name", ["Anna's cache", "ends_with_", "A@c", "two__-under"])
+def test_a_cache_may_lie_at_any_path(place: Path, name: str) -> None:
+    """podman names an image after its path, and a name allows far less than a path does."""
+    image = image_of(small_root(place / name), 61_747)
+    assert (image.files / "bin" / "tool").read_text() == "tool"
+
+
+def test_an_altered_image_is_refused(place: Path) -> None:
+    made = small_root(place)
     image = image_of(made, 61_747)
     assert image_of(made, 61_747) == image
     (tool,) = image.store.glob("overlay/*/diff/bin/tool")

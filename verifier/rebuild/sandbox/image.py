@@ -137,7 +137,9 @@ def _make(root: Root, scratch: Path, uid: int) -> Path:
     policy = f"--signature-policy={own / 'policy.json'}"
     place = [*as_user(uid), "unshare", "--user", "--map-root-user", "--mount", "--"]
     done = process.run(
-        [*place, "podman", "pull", "--quiet", policy, f"oci:{oci}"],
+        # podman makes the image's name of the path as it is told: a whole one may be no legal name
+        [*place, "podman", "pull", "--quiet", policy, f"oci:{oci.name}"],
+        directory=scratch,
         seconds=limits.FETCH_SECONDS,
         memory=None,
         environment=environment,
