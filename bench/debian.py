@@ -3,8 +3,9 @@
     python -m bench.debian [NAME …] [--again]
 
 Reads bench/debian.txt, writes docs/rebuilds-debian.md. Results lie in the cache, one JSON a
-source, so that a run goes on where the last one ended; `--again` starts over. Needs root, the
-network for fetching, and minutes a package; a build is stopped after fifteen.
+source, so that a run goes on where the last one ended; `--again` starts over. A row of the page
+that the cache has no result for stays as it is. Needs root, the network for fetching, and minutes
+a package; a build is stopped after fifteen.
 """
 
 from __future__ import annotations
@@ -196,7 +197,7 @@ def cause(report: dict[str, Any]) -> str:
         return ". ".join([*named[:2], "; ".join(found[:3]) + more])
     problems = [problem["summary"] for problem in report.get("problems", [])]
     if problems or not report["members"]:
-        return (problems or [report["summary"]])[0]
+        return str((problems or [report["summary"]])[0])
     rules = {
         patch["rule"]
         for member in report["members"]
@@ -216,25 +217,40 @@ def drift(report: dict[str, Any]) -> list[str]:
     return [f"made by {'; '.join(sorted(told)[:2])}"] if told else []
 
 
-def table(cache: Cache) -> Section:
-    """One row for each source that has a result."""
-    section = Section(COLUMNS)
+def table(cache: Cache, page: str = "") -> Section:
+    """One row for each source that has a result in the cache, or a row in the page before it."""
+    section, before = Section(COLUMNS), _rows(page)
     for target in targets(LIST.read_text()):
+        name = f"{target.name}, its clock set" if target.clock else target.name
         kept = _kept(cache, target)
         if kept.exists():
             row = json.loads(kept.read_text())
-            cells = (row.get(name, "") for name in COLUMNS[2:])
-            name = f"{target.name}, its clock set" if target.clock else target.name
+            cells = (row.get(column, "") for column in COLUMNS[2:])
             section.add(name, target.version, *(_plain(cell) for cell in cells))
+        elif (name, target.version) in before:
+            section.add(name, target.version, *before[name, target.version])
     return section
+
+
+def _rows(page: str) -> dict[tuple[str, str], list[str]]:
+    """The cells of each row of the page, by source and version; ValueError if one is no row."""
+    found = {}
+    for line in page.splitlines():
+        if line.startswith("| ") and not line.startswith(("| source |", "| --- |")):
+            name, version, *cells = line.removeprefix("| ").removesuffix(" |").split(" | ")
+            if len(cells) != len(COLUMNS) - 2:
+                raise ValueError(f"{TABLE}: the row of {name} has not {len(COLUMNS)} cells: {line}")
+            found[name, version] = [cell.replace("\\|", "|") for cell in cells]
+    return found
 
 
 def document(cache: Cache) -> str:
     """The whole page of documentation."""
-    rows = table(cache)
+    rows = table(cache, TABLE.read_text("utf-8") if TABLE.exists() else "")
     verdicts = [str(row[2]) for row in rows.rows]
     counts = ", ".join(f"{verdicts.count(each)} {each}" for each in sorted(set(verdicts)))
-    return f"{HEAD}{machine.described()}. {len(verdicts)} sources: {counts}.\n\n{rows.markdown()}"
+    last = f"The newest rows: {machine.described()}"
+    return f"{HEAD}{last}. {len(verdicts)} sources: {counts}.\n\n{rows.markdown()}"
 
 
 def _plain(cell: object) -> str:

@@ -69,11 +69,11 @@ def _row(section: Section, name: str, kind: str, pair: list[Path], aim: str, run
 def _alone(kind: str, pair: list[Path]) -> float:
     """The best of some runs in one process: what the interpreter's start does not hide."""
     which = builds.KINDS[kind]
-    data = [memoryview(twins.unsummed(path.read_bytes(), which)) for path in pair]
+    shipped, rebuilt = (memoryview(twins.unsummed(path.read_bytes(), which)) for path in pair)
     best = 1e9
     for _ in range(RUNS):
         begun = time.perf_counter()
-        explain(kind, *data)
+        explain(kind, shipped, rebuilt)
         best = min(best, time.perf_counter() - begun)
     return best
 

@@ -146,8 +146,10 @@ def bare_typer() -> list[str]:
 @cache
 def _compiled() -> None:
     """Byte code of the package, as pip leaves it: under PYTHONDONTWRITEBYTECODE none is kept."""
-    (package,) = importlib.util.find_spec("verifier").submodule_search_locations
-    compileall.compile_dir(package, quiet=1)
+    found = importlib.util.find_spec("verifier")
+    assert found, "install the verifier into this environment first"
+    for package in found.submodule_search_locations or ():
+        compileall.compile_dir(package, quiet=1)
 
 
 def verifier(*arguments: str | Path) -> list[str]:

@@ -103,7 +103,7 @@ def _tar(data: bytes, _work: Path) -> object:
                 (
                     each.name,
                     each.linkname,
-                    archive.extractfile(each).read() if each.isreg() else b"",
+                    (file.read() if each.isreg() and (file := archive.extractfile(each)) else b""),
                 )
                 for each in archive
             ]

@@ -10,11 +10,12 @@ from bench import inputs, measure
 from bench.table import Section, megabytes, seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 RUNS = 7
 CAP = 600.0  # seconds for diffoscope
-PAIRS = {
+PAIRS: dict[str, tuple[Callable[[], tuple[Path, Path]], str]] = {
     "shim, signed by Microsoft": (lambda: inputs.signed("shim"), "1.5x Typer"),
     "GRUB, signed by Debian": (lambda: inputs.signed("gcdx64"), "2x Typer"),
     "kernel module, another key": (inputs.module, "1.5x Typer"),

@@ -108,7 +108,7 @@ def _said(command: list[str]) -> str | None:
 
 def _ours(pair: Pair, said: str) -> frozenset[str]:
     """Functions of lines that begin as ours do."""
-    named = {}
+    named: dict[int, str] = {}
     for path, at in _starts(pair.kind, pair.named[1]):
         named.setdefault(at, path)
     text = _section(pair.named[1])
@@ -154,7 +154,9 @@ def _starts(kind: Kind, path: Path) -> Iterator[tuple[str, int]]:
 def _section(path: Path) -> int:
     from tests.layouts.places import image  # noqa: PLC0415 - LIEF, for this alone
 
-    return int(image(path).get_section(".text").virtual_address)
+    found = image(path).get_section(".text")
+    assert found, f"{path} has no .text"
+    return int(found.virtual_address)
 
 
 def _pairs() -> Iterator[Pair]:

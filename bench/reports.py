@@ -49,8 +49,8 @@ def run() -> Section:
             cost = measure.run(measure.verifier(*command))
             size = saved.stat().st_size
             named = f"verifier {command[0]} (whole process)"
-            cells = (seconds(cost.wall), seconds(cost.processor), megabytes(cost.memory))
-            section.add(named, *cells, megabytes(size), "")
+            figures = (seconds(cost.wall), seconds(cost.processor), megabytes(cost.memory))
+            section.add(named, *figures, megabytes(size), "")
     section.notes.append(
         f"{MEMBERS:,} members, {MEMBERS * PATCHES:,} patches, {MEMBERS // 2:,} differences in a "
         "tenth of the members. The aim is held against the processor's seconds. The terminal's is "
