@@ -211,6 +211,12 @@ def test_a_cache_may_lie_at_any_path(place: Path, name: str) -> None:
     assert (image.files / "bin" / "tool").read_text() == "tool"
 
 
+@pytest.mark.parametrize("name", ["a:b", 'a"b', "a\\b", "a\nb"])
+def test_a_path_that_podman_would_end_early_is_refused(place: Path, name: str) -> None:
+    with pytest.raises(BuildError, match="cannot be given the path"):
+        image_of(small_root(place / name), 61_747)
+
+
 def test_an_altered_image_is_refused(place: Path) -> None:
     made = small_root(place)
     image = image_of(made, 61_747)

@@ -42,6 +42,7 @@ _FIRST: Final = re.compile(rb"[\t\n\r\x20-\x7e]{5,4000}(?=\0)")  # where a secti
 _BLOCK: Final = 16  # bytes of a constant from which code copies a part of a text
 _LOOKUPS: Final = 2_000  # of such blocks in the other image
 _LOOKED: Final = 1024 * MIB  # bytes that are searched for them
+_SEEN: Final = 8192 * MIB  # bytes that are searched for candidates, once there are _SHOWN
 _QUOTED: Final = 4  # texts made of such constants that are shown
 _WIDE: Final = re.compile(rb"(?:[\t\n\r\x20-\x7e]\0){5,2000}(?=\0\0)")
 _LETTERS: Final = re.compile(rb"[A-Za-z]{3}")
@@ -95,11 +96,13 @@ def _told(
     if not ranked:
         return
     images = _images(absent_in)
-    lookups = min(_LOOKUPS, _LOOKED // (1 + sum(map(len, images))))
+    size = 1 + sum(map(len, images))
+    lookups = min(_LOOKUPS, _LOOKED // size)
+    tried = min(_TRIED, max(_SHOWN, _SEEN // size))
     told = 0
     pieces: list[str] = []
     for number, shown in enumerate(ranked):
-        if told >= _SHOWN or number >= _TRIED:
+        if told >= _SHOWN or number >= tried:
             summary = f"Up to {len(ranked) - number} more texts are not listed."
             yield Difference(f"string-{change}", "more", summary)
             break

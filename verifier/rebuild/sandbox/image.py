@@ -53,9 +53,10 @@ def image_of(root: Root, uid: int) -> Image:
     podman can lay a writable layer only over one of its own user's: each build user has a copy.
 
     Raises:
-        BuildError: it cannot be made, or someone changed what podman unpacked.
+        BuildError: it cannot be made or named to podman, or someone changed what was unpacked.
     """
     final = root.path.parent / f"image-{uid}"
+    check_path(final)
     if not final.is_dir():
         cache = Cache(root.path.parents[2])
         with cache.lock(f"image-{root.key}"), cache.scratch() as scratch:
@@ -66,6 +67,15 @@ def image_of(root: Root, uid: int) -> Image:
     if digest(final / "store") != record["store"]:
         raise BuildError(f"The image {final} changed since it was made; remove it and retry.")
     return Image(final / "store", record["digest"], record["identity"])
+
+
+def check_path(path: Path) -> None:
+    """Raise BuildError where podman would end a path early: ":" parts what it is told of mounts."""
+    if set(str(path)) & set(':"\\\n'):
+        raise BuildError(
+            f'podman cannot be given the path {str(path)!r}: it ends paths at ":", quotes, '
+            "line ends and backslashes; put the cache and TMPDIR elsewhere, or use bubblewrap."
+        )
 
 
 def settings(directory: Path, *images: Path) -> dict[str, str]:

@@ -23,7 +23,7 @@ from verifier.rebuild.inputs.view import View
 from verifier.rebuild.sandbox import seccomp
 from verifier.rebuild.sandbox.base import Room, Sandbox, Step
 from verifier.rebuild.sandbox.etc import write_etc
-from verifier.rebuild.sandbox.image import image_of, rootless, settings
+from verifier.rebuild.sandbox.image import check_path, image_of, rootless, settings
 from verifier.rebuild.user import as_user, check_reachable, give
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ class Podman(Sandbox):
         self.home = f"/home/{room.settings.user}"
         if room.root is None:
             raise BuildError("podman needs an image: set sandbox.root to debian:SUITE.")
+        for path in (room.work, room.tree, room.home, room.sources):
+            check_path(path)
         self._image = image_of(room.root, room.uid)
         pinned = room.settings.image
         if pinned is not None and pinned != self._image.digest:
