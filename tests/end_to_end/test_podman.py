@@ -76,7 +76,7 @@ def test_a_user_runs_a_step_without_subordinate_ids(root: Root, place: Path) -> 
     os.chown(place, NOBODY, NOBODY)
 
     def step() -> None:
-        with session.opened(SETTINGS, root, Cache.open(place / "Anna's cache")) as sandbox:
+        with session.opened(SETTINGS, root, Cache.open(place / "Anna's cache = a")) as sandbox:
             sandbox.run(Step("make", ("sh", "-c", "id -u >here; ! touch /usr/x"), sandbox.tree))
             assert (sandbox.room.tree / "here").read_text() == "1000\n"
             with pytest.raises(FailedBuildError, match="exit status 7"):
@@ -204,15 +204,15 @@ def small_root(cache: Path) -> Root:
     return Root(small, "key", "", ())
 
 
-@pytest.mark.parametrize("name", ["Anna's cache", "ends_with_", "A@c", "two__-under"])
+@pytest.mark.parametrize("name", ["Anna's cache", "a=b", "ends_with_", "A@c", "two__-under"])
 def test_a_cache_may_lie_at_any_path(place: Path, name: str) -> None:
     """podman names an image after its path, and a name allows far less than a path does."""
     image = image_of(small_root(place / name), 61_747)
     assert (image.files / "bin" / "tool").read_text() == "tool"
 
 
-@pytest.mark.parametrize("name", ["a:b", 'a"b', "a\\b", "a\nb"])
-def test_a_path_that_podman_would_end_early_is_refused(place: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["a:b", "a,b", 'a"b', "a\\b", "a\nb"])
+def test_a_path_that_podman_cannot_be_told_is_refused(place: Path, name: str) -> None:
     with pytest.raises(BuildError, match="cannot be given the path"):
         image_of(small_root(place / name), 61_747)
 

@@ -70,11 +70,11 @@ def image_of(root: Root, uid: int) -> Image:
 
 
 def check_path(path: Path) -> None:
-    """Raise BuildError where podman would end a path early: ":" parts what it is told of mounts."""
-    if set(str(path)) & set(':"\\\n'):
+    """Raise BuildError for a path with a sign that parts or quotes what podman is told."""
+    if set(str(path)) & set(':,"\\\n'):
         raise BuildError(
-            f'podman cannot be given the path {str(path)!r}: it ends paths at ":", quotes, '
-            "line ends and backslashes; put the cache and TMPDIR elsewhere, or use bubblewrap."
+            f"podman cannot be given the path {str(path)!r}: colons, commas, quotes, backslashes "
+            "and line ends stop it; put the cache and TMPDIR elsewhere, or use bubblewrap."
         )
 
 
