@@ -32,7 +32,7 @@ _STOPPED = 124  # what timeout(1) returns
 DEFLATE_LINE = 881  # a comparison of zlib's deflate.c, from 0
 SQLITE = ("if( zLeft==0 ){", "if( zLeft==(char*)8 ){")
 _LINE = re.compile(r"^[\s│├┄─╌]*([-+])\s*([0-9a-f]{3,16}):\s")
-_JUMP = re.compile(r"^[\s│├┄─╌]*[-+]\s+j\w+\s+[0-9a-f]+ <([^+>]+)\+0x")
+_JUMP = re.compile(r"^[\s│├┄─╌]*[-+]\s+j\w+\s+[0-9a-f]+ <([^+>@]+)[^+>]*\+0x")
 _PLACE = re.compile(r"\.text\+0x([0-9a-f]+)")
 
 
@@ -108,16 +108,19 @@ def _said(command: list[str]) -> str | None:
 
 def _ours(pair: Pair, said: str) -> frozenset[str]:
     """Functions of lines that begin as ours do."""
-    named: dict[int, str] = {}
-    for path, at in _starts(pair.kind, pair.named[1]):
-        named.setdefault(at, path)
-    text = _section(pair.named[1])
+    sides = []
+    for path in pair.named:
+        named: dict[int, str] = {}
+        for name, at in _starts(pair.kind, path):
+            named.setdefault(at, name)
+        sides.append((named, _section(path)))
     found = set()
     for line in said.splitlines():
         kind, _, rest = line.strip().partition(": ")
         if kind.startswith("function-"):
             where = rest.split(": ")[0]
             place = _PLACE.match(where)
+            named, text = sides[kind != "function-removed"]
             found.add(named.get(text + int(place[1], 16), where) if place else where.split(" ")[0])
     return frozenset(found)
 

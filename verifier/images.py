@@ -38,7 +38,8 @@ class ImagesAnswer(NamedTuple):
     """Patches and the map that justifies them; or differences of meaning. Notes in any case.
 
     `facts` tell what loaders are told differently, for images of which so much moved that
-    the fields themselves say little. `code` are the sections whose functions were compared.
+    the fields themselves say little. `code` are the sections whose functions were compared,
+    `instead` beginnings of kinds of which `differences` tell all that there is.
     """
 
     patches: tuple[Patch, ...] = ()
@@ -46,6 +47,7 @@ class ImagesAnswer(NamedTuple):
     differences: tuple[Difference, ...] = ()
     facts: tuple[Difference, ...] = ()
     code: tuple[str, ...] = ()
+    instead: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     total: bool = False  # whether the map is total, whatever the policy says of it
 
@@ -123,7 +125,7 @@ def _judged(request: ImagesRequest, shipped: Buffer, rebuilt: Buffer) -> _Judged
         len(found.finding.faults),
         len(found.finding.assumptions),
         found.finding.gaps,
-        ImagesAnswer(differences=found.differences, facts=found.facts, code=found.code),
+        ImagesAnswer((), "", found.differences, found.facts, found.code, found.instead),
     )
 
 

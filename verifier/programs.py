@@ -83,7 +83,11 @@ def _worth_telling(
     Where so much moved that most fields and bytes differ for that reason alone, what loaders
     are told, addresses apart, takes their place.
     """
-    kept = differences
+    kept = tuple(
+        each
+        for each in differences
+        if each not in loose or not (answer.instead and each.kind.startswith(answer.instead))
+    )
     if answer.differences:
         spans = [
             (place.offset, place.offset + place.length)

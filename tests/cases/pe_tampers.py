@@ -202,7 +202,8 @@ TAMPERS: dict[str, Callable[[bytes], bytes]] = ANY_SIGNED | {
     "relocation aimed at code": relocation,
 }
 
-# What a difference must start with. A tamper that needs more than one to be named lists all.
+# What a difference must start with. A tamper that needs more than one to be named lists all; "|":
+# by the map of functions, or without one.
 WHERE: dict[str, tuple[str, ...]] = {
     "bytes after the PKCS #7 data": ("certificate.table",),
     "extra unsigned attribute": ("certificate.table",),
@@ -220,7 +221,7 @@ WHERE: dict[str, tuple[str, ...]] = {
     "code byte": ("",),  # named by function; the test of signed images looks closer
     "forged Rich entry": ("rich",),
     "CodeView path changed": ("codeview.Path",),
-    "TLS callback added": ("directory.tls", "sub_"),
+    "TLS callback added": ("directory.tls", ".text+0x11e0|sub_21e0"),
     "relocation aimed at code": (".text+",),
 }
 # These leave no certificates to tamper with, or move what the other one places.

@@ -1,4 +1,7 @@
-"""Functions that an ELF image runs before or after its main program, without being called."""
+"""Functions that an ELF image runs before or after its main program, without being called.
+
+Told by name, for images whose functions cannot be compared; `layout.startup` follows them by a map.
+"""
 
 from __future__ import annotations
 
@@ -43,6 +46,8 @@ def differences(shipped: Side, rebuilt: Side) -> Iterator[Difference]:
         theirs = other[label]
         named, others = ([name for name in names if name] for names in (mine, theirs))
         added, removed = Counter(named) - Counter(others), Counter(others) - Counter(named)
+        if mine.count("") != theirs.count(""):  # what has a name here may have none there
+            added, removed = Counter(), Counter()
         for change, which, found in (("added", "shipped", added), ("removed", "rebuilt", removed)):
             for name in list(found)[:_SHOWN]:
                 when = label.partition(" ")[2]
@@ -52,7 +57,7 @@ def differences(shipped: Side, rebuilt: Side) -> Iterator[Difference]:
             change = "added" if len(mine) > len(theirs) else "removed"
             summary = f"Shipped {len(mine)} functions, rebuilt {len(theirs)}; nothing names them."
             yield Difference(f"initialiser-{change}", label, summary)
-        elif named != others and not added and not removed:
+        elif len(named) == len(others) and named != others and not added and not removed:
             first = next(at for at, (a, b) in enumerate(zip(named, others, strict=False)) if a != b)
             summary = (
                 f"They run in another order: number {first + 1} is {named[first]}, and was"

@@ -34,8 +34,8 @@ def gcc(source: str, *flags: str, compiler: str = "gcc", suffix: str = ".c") -> 
     with tempfile.TemporaryDirectory() as work:
         Path(work, f"a{suffix}").write_text(source)
         options = (f"-ffile-prefix-map={work}=.", "-Wl,--build-id=0x" + "aa" * 20)
-        run(compiler, "-O2", *options, "-o", "out", f"a{suffix}", *flags, cwd=work)
-        return Path(work, "out").read_bytes()
+        run(compiler, "-O2", *options, "-o", "out.bin", f"a{suffix}", *flags, cwd=work)
+        return Path(work, "out.bin").read_bytes()  # a name that mingw adds no .exe to
 
 
 def explained(shipped: bytes, rebuilt: bytes) -> Member:

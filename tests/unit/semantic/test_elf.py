@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 
 import pytest
 
@@ -70,12 +71,31 @@ def test_an_initialiser_is_named() -> None:
     assert "initialiser added: early" in member.summary
 
 
-def test_an_initialiser_without_a_name_is_counted() -> None:
+def test_an_initialiser_without_a_name_is_told_by_its_place() -> None:
     found = told(explained(gcc(MAIN.format(EARLY, ""), "-s"), gcc(PLAIN, "-s")).differences, "init")
-    assert found == {
+    ((kind, where), summary) = next(iter(found.items()))
+    assert (kind, len(found)) == ("initialiser-added", 1)
+    assert re.fullmatch(r"\.text\+0x[0-9a-f]+ \(number 2 of \.init_array\)", where)
+    assert summary == "Only the shipped file runs this function at start, without a call."
+
+
+def test_where_no_functions_are_compared_initialisers_are_counted() -> None:
+    sides = [
+        Side(raw, FORMAT.layout(raw))
+        for source in (MAIN.format(EARLY, ""), PLAIN)
+        for raw in (memoryview(gcc(source, "-s")),)
+    ]
+    assert told(explain("elf", *sides), "init") == {
         ("initialiser-added", "INIT_ARRAY at start"): "Shipped 2 functions, rebuilt 1; "
         "nothing names them."
     }
+
+
+def test_initialisers_that_one_image_names_alone_are_not_told() -> None:
+    bare, whole = (memoryview(gcc(MAIN.format(EARLY, ""), *flags)) for flags in (("-s",), ()))
+    sides = [Side(raw, FORMAT.layout(raw)) for raw in (bare, whole)]
+    assert not told(explain("elf", *sides), "init")
+    assert not told(explain("elf", *reversed(sides)), "init")
 
 
 def test_initialisers_that_moved_are_not_told() -> None:

@@ -98,8 +98,8 @@ def _thunks(data: Buffer, image: Image, address: int) -> list[str]:
     return result
 
 
-def callbacks(data: Buffer, image: Image) -> list[str]:
-    """Functions that the loader calls for each thread, before the entry point."""
+def callbacks(data: Buffer, image: Image) -> list[int]:
+    """Relative addresses of what the loader calls for each thread, before the entry point."""
     address, size = image.directory("tls")
     code, width = ("<Q", 8) if image.magic == _WIDE else ("<I", 4)
     at = image.offset_of(address, 4 * width) if size else None
@@ -107,15 +107,21 @@ def callbacks(data: Buffer, image: Image) -> list[str]:
         return []
     base = image.optional["ImageBase"]
     array = struct.unpack_from(code, data, at + 3 * width)[0] - base
-    result: list[str] = []
+    result: list[int] = []
     while len(result) < _CALLBACKS_MOST:
         place = image.offset_of(array + len(result) * width, width)
         value: int = struct.unpack_from(code, data, place)[0] if place is not None else 0
         if not value:
             break
-        name = name_at(data, image, value - base) or f"sub_{value - base:x}"
-        result.append(f"{name} ({value - base:#x})")
+        result.append(value - base)
     return result
+
+
+def _called(data: Buffer, image: Image) -> list[str]:
+    """The callbacks by name, where one begins there: it says the same wherever it stands."""
+    return [
+        name_at(data, image, each, exact=True) or f"sub_{each:x}" for each in callbacks(data, image)
+    ]
 
 
 def relocations(data: Buffer, image: Image) -> list[str]:
@@ -142,7 +148,7 @@ def relocations(data: Buffer, image: Image) -> list[str]:
 _VIEWS: tuple[tuple[str, Callable[[Any, Any], Iterable[str]], str], ...] = (
     ("import", imports, "Only the {side} image imports this."),
     ("export", exports, "Only the {side} image exports this."),
-    ("tls-callback", callbacks, "The loader calls this function of the {side} image alone."),
+    ("tls-callback", _called, "The loader calls this function of the {side} image alone."),
     ("relocation", relocations, "Only the {side} image lets the loader patch code here."),
     ("resource", resource_leaves, "Only the {side} image has this resource."),
 )

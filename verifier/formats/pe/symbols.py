@@ -19,10 +19,10 @@ _AMD64 = 0x8664
 _NAME_MOST = 512
 
 
-def name_at(data: Buffer, image: Image, address: int) -> str:
+def name_at(data: Buffer, image: Image, address: int, *, exact: bool = False) -> str:
     """The symbol, export or function that holds a relative virtual address; empty if unknown.
 
-    A function that nothing names is `sub_<address>`.
+    A function that nothing names is `sub_<address>`. `exact`: only what begins there.
     """
     table = image.cache.get("symbols")
     if table is None:
@@ -34,6 +34,8 @@ def name_at(data: Buffer, image: Image, address: int) -> str:
     if index >= 0 and section is image.section_at(addresses[index]):
         named = names[index]
     start = _function(data, image, address)
+    if exact:
+        return str(named) if index >= 0 and addresses[index] == address else ""
     if start is None or (named and addresses[index] >= start):
         return str(named)
     return f"sub_{start:x}"

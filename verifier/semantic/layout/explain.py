@@ -15,6 +15,7 @@ from verifier.semantic.layout import (
     pe,
     proof,
     remembering,
+    startup,
     story,
     unnamed,
     unproven,
@@ -38,7 +39,8 @@ class Explained(NamedTuple):
     """The judged map, differences of meaning in order of weight, and sentences for people.
 
     `facts` are what loaders are told differently; `code` names the sections whose functions
-    were compared.
+    were compared. `instead` are beginnings of kinds that a format tells too, by place or by name,
+    and that are told better here.
     """
 
     finding: proof.Finding
@@ -47,6 +49,7 @@ class Explained(NamedTuple):
     differences: tuple[Difference, ...] = ()
     facts: tuple[Difference, ...] = ()
     code: tuple[str, ...] = ()
+    instead: tuple[str, ...] = ()
 
 
 def explain(
@@ -126,11 +129,18 @@ def _standing(finding: proof.Finding) -> list[str]:
 def _compared(match: Match, finding: proof.Finding, notes: list[str]) -> Explained:
     one, other = match.one, match.other
     found = functions.compare(match)
-    differences = story.initialisers(match) + story.functions(one, other, found)
+    started = startup.differences(match)
+    differences = (started or ()) + story.functions(one, other, found)
     differences += objects.changed(match, functions.Namer(match))
     differences += unnamed.changed(match)
     notes = [story.summary(other, found), *notes]
     if not notes[1:] and not (found.changed or found.added or found.removed or found.unread):
         notes += [f"No map makes them one program: {fault}" for fault in finding.faults[:_WHY]]
     code = tuple(piece.name for piece in other.program.pieces if piece.code and piece.content)
-    return Explained(finding, (), tuple(notes), differences, loaderfacts.facts(one, other), code)
+    instead = [] if started is None else [*startup.KINDS]
+    starts = {each.a for each in found.changed}
+    lists = startup.places(match)[0]
+    if other.program.relative and loaderfacts.patched_alike(match, starts, lists):
+        instead += ["relocation-added", "relocation-removed"]
+    facts = loaderfacts.facts(one, other)
+    return Explained(finding, (), tuple(notes), differences, facts, code, tuple(instead))

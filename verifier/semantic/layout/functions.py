@@ -6,11 +6,12 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from verifier.semantic.layout import changes
+from verifier.semantic.layout import changes, startup
 from verifier.semantic.layout.called import Called
 from verifier.semantic.layout.listing import listing, string_at
 
 if TYPE_CHECKING:
+    from verifier.semantic.layout.assembled import Assembled
     from verifier.semantic.layout.changes import Change
     from verifier.semantic.layout.match import Match
 
@@ -86,6 +87,8 @@ class Namer:
         guessed = match.one.program.reader is not None
         if guessed and a == b and not self._is_start(a):
             return True  # a number that is an address by chance
+        if _behind(match.one, match.other, a, b):
+            return True
         quoted = string_at(match.one, a)
         if quoted and quoted == string_at(match.other, b):
             return True
@@ -143,6 +146,14 @@ class Namer:
         return None if found is None else found + address - start
 
 
+def _behind(one: Assembled, other: Assembled, a: int, b: int) -> bool:
+    """Whether two addresses are the ends of one section, behind which nothing stands."""
+    if one.piece_at(a) is not None or other.piece_at(b) is not None:
+        return False
+    ends = {piece.name for piece in one.program.pieces if piece.size and piece.end == a}
+    return any(piece.end == b and piece.name in ends for piece in other.program.pieces)
+
+
 def _exchange(match: Match, namer: Namer) -> None:
     """Pair functions of equal contents anew where that makes their references agree."""
     classes: dict[bytes, list[tuple[int, int]]] = defaultdict(list)
@@ -168,16 +179,21 @@ def compare(match: Match) -> Functions:
     match.pair_neighbours()
     namer = Namer(match)
     _exchange(match, namer)
-    added = [at for at in match.others.starts if at not in match.back and _told(match, at, True)]
-    removed = [at for at in match.atoms.starts if at not in match.code and _told(match, at, False)]
+    lists = startup.places(match)
+    theirs = [at for at in match.others.starts if at not in lists[1] and not _made(other, at)]
+    mine = [at for at in match.atoms.starts if at not in lists[0] and not _made(one, at)]
+    added = [at for at in theirs if at not in match.back]
+    removed = [at for at in mine if at not in match.code]
     changed: list[Changed] = []
     encoded = unread = 0
     for a, b in sorted(match.code.items()):
         i, j = match.atoms.number[a], match.others.number[b]
         if match.atoms.keys[i] == match.others.keys[j] and not _redirected(match, namer, i, j):
             continue
-        if not _told(match, b, True) or namer.imported(b):
+        if _made(other, b) or namer.imported(b):
             continue  # the linker made it; what it leads to is told of its callers
+        if a in lists[0] and b in lists[1]:
+            continue  # `startup` tells what lists of functions hold
         if len(changed) >= _LISTED:
             unread += 1
             continue
@@ -192,14 +208,13 @@ def compare(match: Match) -> Functions:
             changed.append(
                 Changed(a, b, change or changes.Change("bytes", "Its bytes differ.", ""))
             )
-    total = sum(1 for at in match.others.starts if _told(match, at, True))
-    return Functions(total, added, removed, changed, encoded, unread)
+    return Functions(len(theirs), added, removed, changed, encoded, unread)
 
 
-def _told(match: Match, start: int, shipped: bool) -> bool:
-    """Whether code is a function of the program: not a stub that the linker made."""
-    piece = (match.other if shipped else match.one).piece_at(start)
-    return piece is not None and not piece.made
+def _made(image: Assembled, start: int) -> bool:
+    """Whether code is no function of the program, but a stub that the linker made."""
+    piece = image.piece_at(start)
+    return piece is None or piece.made
 
 
 def _redirected(match: Match, namer: Namer, i: int, j: int) -> bool:

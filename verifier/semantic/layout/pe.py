@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from verifier import limits
 from verifier.errors import LimitError, ParseError, VerifierError
+from verifier.formats.pe import meaning
 from verifier.formats.pe.layout import layout
 from verifier.semantic.layout import (
     called,
@@ -81,6 +82,7 @@ def _fill(data: Buffer, image: Image, program: Program) -> None:
     starts = set(pesymbols.names(data, image, program))
     peload.handlers(data, image, program, rows, starts)
     program.known = called.known(data, image)
+    program.callbacks = meaning.callbacks(data, image)
     rows += peframes.rows(data, image, program, starts)
     peframes.unwinding(program, rows, starts)
     if len({piece.name for piece in program.pieces}) < len(program.pieces):

@@ -161,6 +161,7 @@ class Program:
     objects: dict[int, int] = field(default_factory=dict)  # data symbols: address → size
     sizes: dict[int, int] = field(default_factory=dict)  # functions: start → size, as declared
     tables: list[int] = field(default_factory=list)  # exception tables (LSDA) that frames point at
+    callbacks: list[int] = field(default_factory=list)  # PE: what the loader calls (.tls)
     marks: dict[int, str] = field(default_factory=dict)  # places in pieces that are not mapped
     known: dict[int, str] = field(default_factory=dict)  # what reports call other places
     relative: bool = False  # whether words may be distances from the image's start (PE)

@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 from verifier.model import Difference
 from verifier.semantic.layout import names
 from verifier.semantic.layout.functions import same_shift
-from verifier.semantic.layout.match import ORDERED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from verifier.semantic.layout.assembled import Assembled
     from verifier.semantic.layout.functions import Changed, Functions
-    from verifier.semantic.layout.match import Match
-    from verifier.semantic.layout.program import Piece
 
 _MANY = 20  # functions that differ: from here on another compiler is likelier than another source
 _SOME = 8  # names of many
@@ -116,37 +113,3 @@ def _lone(image: Assembled, starts: Sequence[int], kind: str, which: str) -> Ite
         yield Difference(kind, names.of(image, at), summary)
     if len(starts) > _LISTED:
         yield Difference(kind, "more", f"{len(starts) - _LISTED} more functions.")
-
-
-def initialisers(match: Match) -> tuple[Difference, ...]:
-    """Lists of initialisers that hold the same functions in another order; where none has a name.
-
-    Those with names are told by `verifier.semantic.initialisers`.
-    """
-    one, other = match.one, match.other
-    twins = {piece.name: piece for piece in other.program.pieces}
-    found = []
-    for piece in one.program.pieces:
-        if piece.name not in ORDERED or piece.name not in twins:
-            continue
-        mine = [match.code.get(at, -1) for at in _listed(one, piece)]
-        theirs = _listed(other, twins[piece.name])
-        named = any(at in other.program.names for at in theirs)
-        both = set(mine) & set(theirs)
-        order = [at for at in mine if at in both]
-        told = [(number, at) for number, at in enumerate(theirs, 1) if at in both]
-        if named or len(order) != len(told) or order == [at for _number, at in told]:
-            continue
-        first = next(n for (n, at), was in zip(told, order, strict=True) if at != was)
-        summary = (
-            f"Both images run these {len(told)} functions, in another order from number {first} on;"
-            " it follows the order in which objects are linked."
-        )
-        found.append(Difference("initialiser-order", piece.name, summary))
-    return tuple(found)
-
-
-def _listed(image: Assembled, piece: Piece) -> list[int]:
-    """Where the words of a list of functions lead."""
-    listed: list[int] = image.slots.target[image.slots.between(piece.address, piece.end)].tolist()
-    return listed

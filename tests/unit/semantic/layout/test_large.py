@@ -165,4 +165,4 @@ def test_another_order_of_initialisers_is_told_as_that(tmp_path: Path) -> None:
     assert not explained.finding.total
     told = [(each.kind, each.where) for each in explained.differences]
     assert told == [("initialiser-order", ".init_array")]
-    assert "from number 2 on" in explained.differences[0].summary
+    assert "in another order: number 2 is" in explained.differences[0].summary
