@@ -49,10 +49,10 @@ def words(program: Program, known: set[int], size: int) -> list[_Row]:
 
 
 def _inside(program: Program, values: Ints) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Which values are addresses of a piece."""
+    """Which values are addresses of a piece, or the end of one (`__bss_start`, `__TMC_END__`)."""
     found = np.zeros(len(values), dtype=np.bool_)
     for piece in program.pieces:
-        found |= (values >= max(piece.address, _LOWEST)) & (values < piece.end)
+        found |= (values >= max(piece.address, _LOWEST)) & (values <= piece.end)
     return found
 
 
