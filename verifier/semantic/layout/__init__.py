@@ -10,7 +10,7 @@ match    find the map; trusted by nobody                        stretches: its d
 proof    judge a map               mapping, cuts, begins, bases, suspects,
          alignment: parts
 functions, changes, listing  what differs where no map is total
-startup  what runs without being called, followed by the map
+startup, patched  what runs without being called, and what loaders patch, followed by the map
 rebased  PE images that differ by their base alone: no code is read
 unproven, unlinked, guesses, arm  files of which nothing is proven: reports alone
 gofunctions, gomoves  Go programs at fixed addresses, by Go's own table: reports alone

@@ -12,6 +12,7 @@ from verifier.semantic.layout import (
     nearby,
     neutral,
     objects,
+    patched,
     pe,
     proof,
     remembering,
@@ -138,9 +139,9 @@ def _compared(match: Match, finding: proof.Finding, notes: list[str]) -> Explain
         notes += [f"No map makes them one program: {fault}" for fault in finding.faults[:_WHY]]
     code = tuple(piece.name for piece in other.program.pieces if piece.code and piece.content)
     instead = [] if started is None else [*startup.KINDS]
-    starts = {each.a for each in found.changed}
-    lists = startup.places(match)[0]
-    if other.program.relative and loaderfacts.patched_alike(match, starts, lists):
-        instead += ["relocation-added", "relocation-removed"]
+    if other.program.relative:
+        instead += patched.KINDS
+        starts = {each.a for each in found.changed}
+        differences += patched.differences(match, starts, startup.places(match)[0])
     facts = loaderfacts.facts(one, other)
     return Explained(finding, (), tuple(notes), differences, facts, code, tuple(instead))

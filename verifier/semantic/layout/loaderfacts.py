@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from verifier.formats.base import text
 from verifier.model import Difference
-from verifier.semantic.layout.program import Address, Kind
+from verifier.semantic.layout.program import Address
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from verifier.semantic.layout.assembled import Assembled
-    from verifier.semantic.layout.match import Match
 
 _LISTED = 100
 _TOLD = {"entry", "section", "coff", "resolver", "header", "import"}
@@ -34,35 +32,6 @@ def facts(one: Assembled, other: Assembled) -> tuple[Difference, ...]:
         for fact in sorted(told)
     )
     return (*_header(one, other), *_segments(one, other), *told)[:_LISTED]
-
-
-def patched_alike(match: Match, changed: Collection[int], lists: Collection[int]) -> bool:
-    """Whether the loader patches the same places of each function in either PE image.
-
-    Then these say no more than that their functions moved. Of functions that are told as
-    `changed` (by where the rebuilt one begins) as many places are enough; of `lists` all is told.
-    """
-    one, other = (_patched(image) for image in (match.one, match.other))
-    for a, b in match.code.items():
-        if a in lists:
-            continue
-        mine, theirs = one.get(a, []), other.get(b, [])
-        if len(mine) != len(theirs) or (a not in changed and mine != theirs):
-            return False
-    return True
-
-
-def _patched(image: Assembled) -> dict[int, list[int]]:
-    """Offsets of the words that the loader rebases, by where their function begins."""
-    slots, found = image.program.slots, defaultdict[int, list[int]](list)
-    for piece in image.program.pieces:
-        if piece.code and piece.content:
-            mine = slots.between(piece.address, piece.end)
-            rebased = slots.at[mine][slots.kind[mine] == Kind.POINTER]
-            for at in rebased.tolist():
-                start = image.atom(at)
-                found[start].append(at - start)
-    return found
 
 
 def _header(one: Assembled, other: Assembled) -> Iterator[Difference]:
