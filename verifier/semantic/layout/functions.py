@@ -29,13 +29,13 @@ class Changed(NamedTuple):
 
 
 class Functions(NamedTuple):
-    """All code of both images. `encoded` counts those that differ in encoding alone."""
+    """All code of both images. `encoded` are those that differ in encoding alone."""
 
     total: int
     added: list[int]
     removed: list[int]
     changed: list[Changed]
-    encoded: int
+    encoded: list[tuple[int, int]]
     unread: int
 
 
@@ -185,7 +185,8 @@ def compare(match: Match) -> Functions:
     added = [at for at in theirs if at not in match.back]
     removed = [at for at in mine if at not in match.code]
     changed: list[Changed] = []
-    encoded = unread = 0
+    encoded: list[tuple[int, int]] = []
+    unread = 0
     for a, b in sorted(match.code.items()):
         i, j = match.atoms.number[a], match.others.number[b]
         if match.atoms.keys[i] == match.others.keys[j] and not _redirected(match, namer, i, j):
@@ -203,7 +204,7 @@ def compare(match: Match) -> Functions:
         if change is None and match.atoms.keys[i] == match.others.keys[j]:
             continue
         if change is None and lines:
-            encoded += 1
+            encoded.append((a, b))
         else:
             changed.append(
                 Changed(a, b, change or changes.Change("bytes", "Its bytes differ.", ""))

@@ -74,14 +74,15 @@ def explain(shipped: Buffer, rebuilt: Buffer) -> Compared | None:
     moves = gomoves.Moves((one.view.pieces, other.view.pieces), (one.code, other.code), pairs)
     unlike = moves.unlike((one.raw, other.raw))
     changed: list[Changed] = []
-    encoded = unread = 0
+    encoded: list[tuple[int, int]] = []
+    unread = 0
     for number, ((a, end), (b, stop)) in enumerate(unlike):
         if number >= _READ or len(changed) >= _LISTED:
             unread = len(unlike) - number
             break
         change = _change(moves, (one, other), (a, end), (b, stop))
         if change is None:
-            encoded += 1
+            encoded.append((a, b))
         else:
             changed.append(Changed(a, b, change))
     found = Functions(

@@ -112,7 +112,7 @@ def _functions(one: View, other: View, runs: list[int]) -> tuple[Functions, Asse
         }
     if last is None:
         return None
-    return Functions(len(other.starts), [], [], changed, 0, 0), last
+    return Functions(len(other.starts), [], [], changed, [], 0), last
 
 
 def _holds(piece: Piece, at: int) -> bool:

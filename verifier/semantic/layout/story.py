@@ -35,7 +35,8 @@ def summary(other: Assembled, found: Functions) -> str:
         if starts:
             parts.append(f"{len(starts)} {label}")
     if found.encoded:
-        parts.append(f"{found.encoded} differ in the encoding of branches or padding alone")
+        count, verb = len(found.encoded), "differs" if len(found.encoded) == 1 else "differ"
+        parts.append(f"{count} {verb} in the encoding of branches or padding alone")
     return "; ".join(parts) + "."
 
 
@@ -63,11 +64,25 @@ def functions(one: Assembled, other: Assembled, found: Functions) -> tuple[Diffe
         result.append(Difference("function-changed", "more", f"{more} more functions differ."))
     if lines:
         result.append(_shifted(places, shift, lines))
+    if found.encoded and not (result or found.added or found.removed):
+        result += _encoded(places, found)
     return (
         *result,
         *_lone(other, found.added, "function-added", "shipped"),
         *_lone(one, found.removed, "function-removed", "rebuilt"),
     )
+
+
+def _encoded(places: names.Places, found: Functions) -> Iterator[Difference]:
+    """What keeps two images from being one program where no instruction differs."""
+    summary = (
+        "Its instructions are the same, in other encodings or with other padding between them."
+    )
+    for a, b in found.encoded[:_LISTED]:
+        yield Difference("function-changed", places.of(a, b), summary)
+    if len(found.encoded) > _LISTED:
+        count = len(found.encoded) - _LISTED
+        yield Difference("function-changed", "more", f"{count} more functions differ so.")
 
 
 def drifted(count: int, total: int) -> bool:
