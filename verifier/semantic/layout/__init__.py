@@ -9,7 +9,7 @@ narrow   what absolute addresses are in 32-bit x86 code
 match    find the map; trusted by nobody                        stretches: its data
 proof    judge a map               mapping, cuts, begins, bases, suspects,
          alignment: parts
-functions, changes, listing  what differs where no map is total
+functions, kin, changes, listing  what differs where no map is total
 startup, patched  what runs without being called, and what loaders patch, followed by the map
 rebased  PE images that differ by their base alone: no code is read
 unproven, unlinked, guesses, arm  files of which nothing is proven: reports alone

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from verifier.semantic.layout import changes, startup
+from verifier.semantic.layout import changes, kin, startup
 from verifier.semantic.layout.called import Called
 from verifier.semantic.layout.listing import listing, string_at
 
@@ -176,6 +176,7 @@ def _exchange(match: Match, namer: Namer) -> None:
 def compare(match: Match) -> Functions:
     """Added, removed and changed functions, in the order of their addresses."""
     one, other = match.one, match.other
+    kin.pair(match)
     match.pair_neighbours()
     namer = Namer(match)
     _exchange(match, namer)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from verifier.semantic.layout.assembled import Assembled
 
 _NUMBER = re.compile(r"[+-]?(?<!\w)(?:0x[0-9a-f]+|\d+)\b")
+_WORD = 8
 _STRING = 48  # bytes of a text that stand for its address
 
 
@@ -148,7 +149,10 @@ def _labels(image: Assembled, start: int, end: int) -> dict[int, str]:
 
 
 def string_at(image: Assembled, address: int) -> str:
-    """The text that begins at an address of read-only contents, quoted; empty if there is none."""
+    """The text that begins at an address of data, quoted; empty if there is none.
+
+    Words that are references are none, even if their bytes can be read as letters.
+    """
     piece = image.piece_at(address)
     if piece is None or piece.data is None or piece.code:
         return ""
@@ -157,5 +161,8 @@ def string_at(image: Assembled, address: int) -> str:
     end = raw.find(b"\0")
     raw = raw if end < 0 else raw[:end]
     if len(raw) < 2 or not all(32 <= byte < 127 or byte in (9, 10) for byte in raw):
+        return ""
+    mine = image.slots.between(address - _WORD + 1, address + len(raw))
+    if np.any(image.slots.at[mine] + image.slots.size[mine] > address):
         return ""
     return '"' + text(raw) + ("…" if end < 0 else "") + '"'

@@ -297,11 +297,11 @@ class Match:
             between = self.others.starts[last + 1 : here]
             if waiting and len(between) == len(waiting):
                 for a, b in zip(waiting, between, strict=True):
-                    if b not in self.back and not self._named_apart(a, b):
+                    if b not in self.back and not self.named_apart(a, b):
                         self.code[a], self.back[b] = b, a
             waiting, last = [], here
 
-    def _named_apart(self, a: int, b: int) -> bool:
+    def named_apart(self, a: int, b: int) -> bool:
         """Whether symbols say that two functions are not the same."""
         mine, theirs = self.one.program.names.get(a), self.other.program.names.get(b)
         return bool(mine and theirs and not set(mine) & set(theirs))

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.layouts import builds
+from verifier.semantic.layout import assembled, elf, x86
 from verifier.semantic.layout.explain import explain
+from verifier.semantic.layout.listing import string_at
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,3 +112,25 @@ def test_data_without_a_symbol_that_moved_alone_is_not_told(tmp_path: Path) -> N
     shipped = stripped(tmp_path / "shipped", builds.ELF, first="int early(int n) { return n + 2; }")
     found = explain("elf", shipped, rebuilt)
     assert [each.kind for each in found.differences] == ["function-added"]
+
+
+def _far(where: Path, at: int) -> assembled.Assembled:
+    """A library whose only function stands `at` bytes into its code, and a pointer to it."""
+    where.mkdir()
+    code = f'__asm__(".globl far\\n.org {at}\\nfar: ret\\n");'
+    (where / "a.c").write_text(f"{code} void far(void); void (*const held)(void) = far;")
+    builds.run("gcc", *FLAGS[:-1], "-Wl,-Bsymbolic,-e,far", "-o", "lib.so", "a.c", where=where)
+    raw = memoryview((where / "lib.so").read_bytes())
+    return assembled.assemble(elf.load(raw), x86.decode)
+
+
+def test_a_pointer_is_no_text_even_if_its_bytes_are_letters(tmp_path: Path) -> None:
+    first = _far(tmp_path / "first", 0x300000)
+    base = next(at for at, names in first.program.names.items() if "far" in names) - 0x300000
+    image = _far(tmp_path / "second", 0x313041 - base)
+    (held,) = [at for at, names in image.program.names.items() if "held" in names]
+    piece = image.piece_at(held)
+    assert piece is not None
+    assert piece.data is not None
+    assert bytes(piece.data[held - piece.address :][:4]) == b"A01\0"
+    assert string_at(image, held) == ""
