@@ -65,6 +65,8 @@ _URGENT = re.compile(
     r"|QueueUserAPC|AdjustTokenPrivileges|IsDebuggerPresent|WSAStartup|WSASocket[AW])"
     r"|(?:os|sub[p]rocess|socket|ctypes|marshal|pickle|urllib\.request|http\.client|ssl|pty)"
 )
+_MORE = "more"  # where a difference stands for all that are not listed
+_REST = re.compile(r"(\d+) more ")
 _NEW = ("import-added", "needed-added", "delay-import-added")
 
 
@@ -146,12 +148,20 @@ def _clause(group: list[Difference], drift: bool) -> str:
     if change not in _CHANGES:
         noun, change = kind, ""
     plain = noun.replace("-", " ")
-    label = _LABELS.get(noun, (plain, f"{plain}s"))[len(group) > 1]
-    places = Counter(_short(item.where) for item in group)
+    count = sum(map(_counted, group))
+    label = _LABELS.get(noun, (plain, f"{plain}s"))[count > 1]
+    places = Counter(_short(item.where) for item in group if item.where != _MORE)
     names = ", ".join(list(places)[:_NAMES]) + (", …" if len(places) > _NAMES else "")
-    if len(group) == 1 and kind in _ALONE:
+    if count == 1 and kind in _ALONE:
         names += f" ({_short(group[0].summary.rstrip('.'), _SUMMARY)})"
-    return f"{len(group)} {label}{f' {_CHANGES[change]}' if change else ''}: {names}"
+    changed = f" {_CHANGES[change]}" if change else ""
+    return f"{count} {label}{changed}{f': {names}' if names else ''}"
+
+
+def _counted(item: Difference) -> int:
+    """How many it stands for: what is not listed is counted where its number is known."""
+    told = _REST.match(item.summary) if item.where == _MORE else None
+    return int(told[1]) if told else 1
 
 
 def _short(shown: str, most: int = _NAME) -> str:

@@ -11,8 +11,10 @@ import pytest
 from tests import realfiles
 from tests.layouts import builds
 from tests.unit.semantic.made import LINUX, explained, member, told
+from verifier.model import Difference
 from verifier.semantic.demangle import demangled
 from verifier.semantic.layout.explain import explain
+from verifier.semantic.telling import sentence
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +28,16 @@ ORJSON = "orjson/orjson.cpython-311-x86_64-linux-gnu.so"
 def orjson() -> Member:
     shipped, rebuilt = (member("orjson", each, ORJSON, LINUX) for each in ("3.10.7", "3.10.6"))
     return explained(shipped, rebuilt)
+
+
+def test_what_is_not_listed_is_counted_and_not_named() -> None:
+    listed = [Difference("function-changed", f"f{n}", "It changed.") for n in range(5)]
+    more = Difference("function-changed", "more", "54 more functions differ.")
+    said = sentence("elf", [*listed, more])
+    assert said.startswith("59 functions changed: f0, f1, f2, …;")
+    rest = Difference("function-changed", "more", "More functions are not listed.")
+    assert sentence("elf", [*listed, rest]).startswith("6 functions changed: f0, f1, f2, …;")
+    assert sentence("raw", [more]) == "54 functions changed."
 
 
 def test_names_of_rust_have_no_escapes() -> None:

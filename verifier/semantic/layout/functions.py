@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from verifier.semantic.layout.match import Match
 
 _NEAR = 1 << 16  # bytes that a base may lie before its object
+_GAP = 16  # bytes behind a section that labels at its end may name
 _CLASS_MOST = 64  # functions of equal contents among which other pairs are tried
 _LISTED = 400  # changed functions that are read instruction by instruction
 
@@ -147,11 +148,14 @@ class Namer:
 
 
 def _behind(one: Assembled, other: Assembled, a: int, b: int) -> bool:
-    """Whether two addresses are the ends of one section, behind which nothing stands."""
+    """Whether two addresses lie just behind one section, where nothing stands in either image."""
     if one.piece_at(a) is not None or other.piece_at(b) is not None:
         return False
-    ends = {piece.name for piece in one.program.pieces if piece.size and piece.end == a}
-    return any(piece.end == b and piece.name in ends for piece in other.program.pieces)
+    near = {(piece.name, a - piece.end) for piece in one.program.pieces if piece.size}
+    return any(
+        b - piece.end in range(_GAP) and (piece.name, b - piece.end) in near
+        for piece in other.program.pieces
+    )
 
 
 def _exchange(match: Match, namer: Namer) -> None:

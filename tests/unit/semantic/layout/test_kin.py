@@ -63,3 +63,27 @@ def test_one_that_is_unlike_came_and_the_other_went(kind: builds.Kind) -> None:
     assert ("function-changed", False) not in found
     assert ("function-added", False) in found
     assert ("function-removed", False) in found
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=[kind.name for kind in KINDS])
+def test_a_function_that_alone_uses_a_text_is_the_same_function(kind: builds.Kind) -> None:
+    """Nothing calls it: a table leads to it, among others."""
+    source = """
+    int state[32];
+    extern int puts(const char *), putchar(int);
+    {0}
+    static int used(int x) {{ puts("a text of its own"); return state[x & 31] * {1}{2}; }}
+    static int other(int x) {{ putchar(x & 127); return state[x & 15] * 3; }}
+    int (*const table[])(int) = {{ {3} used }};
+    """
+    flags = ("-shared", "-s", *kind.flags)
+    shipped, rebuilt = (
+        gcc(source.format(*each), *flags, compiler=f"{kind.prefix}gcc")
+        for each in (
+            (BEFORE, 9, " - state[x & 7] / 3", "other,"),
+            ("", 5, "", "other, other,"),
+        )
+    )
+    told = [each.kind for each in explained(shipped, rebuilt).differences]
+    assert told.count("function-changed") == 1  # and none for the end of a section, which moved
+    assert "function-removed" not in told
