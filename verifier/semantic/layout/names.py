@@ -14,6 +14,7 @@ from verifier.semantic.layout.match import ORDERED
 from verifier.semantic.layout.program import Address, Kind
 
 _CALLERS = 64
+_STEPS = 3  # calls from a named function, beside the last one
 _WORD = 8
 
 if TYPE_CHECKING:
@@ -62,9 +63,7 @@ def _role(image: Assembled, start: int, called: Called) -> str:
     hits = np.flatnonzero(image.slots.target == start)
     places = image.slots.at[hits[:_CALLERS]].tolist()
     homes = [image.piece_at(at) for at in places]
-    callers = {
-        image.atom(at) for at, piece in zip(places, homes, strict=True) if piece and piece.code
-    }
+    callers = _callers(image, start)
     named = sorted(image.program.names[at][0] for at in callers if at in image.program.names)
     if named:
         more = f" and {len(callers) - 1} more" if len(callers) > 1 else ""
@@ -78,4 +77,23 @@ def _role(image: Assembled, start: int, called: Called) -> str:
             return f"number {number} of {piece.name}"
         return uses or f"a pointer in {piece.name} leads to it"
     entry = ("entry", Address(start)) in image.program.facts
-    return "the program's entry point" if entry else uses
+    return "the program's entry point" if entry else uses or _reached(image, start, callers)
+
+
+def _callers(image: Assembled, start: int) -> set[int]:
+    """Where functions begin that refer to a function, as far as they are looked at."""
+    places = image.slots.at[np.flatnonzero(image.slots.target == start)[:_CALLERS]].tolist()
+    return {image.atom(at) for at in places if (piece := image.piece_at(at)) and piece.code}
+
+
+def _reached(image: Assembled, start: int, callers: set[int]) -> str:
+    """The nearest named function from which calls lead to it, through unnamed ones."""
+    seen, level = {start}, callers - {start}
+    for _step in range(_STEPS):
+        seen |= level
+        above = [_callers(image, each) for each in sorted(level)[:_CALLERS]]
+        level = set().union(*above) - seen
+        named = sorted(image.program.names[at][0] for at in level if at in image.program.names)
+        if named:
+            return f"reached from {shown(text(named[0].encode('utf-8', 'surrogateescape')))}"
+    return ""

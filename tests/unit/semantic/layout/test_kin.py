@@ -87,3 +87,16 @@ def test_a_function_that_alone_uses_a_text_is_the_same_function(kind: builds.Kin
     told = [each.kind for each in explained(shipped, rebuilt).differences]
     assert told.count("function-changed") == 1  # and none for the end of a section, which moved
     assert "function-removed" not in told
+
+
+def test_a_function_that_only_unnamed_ones_call_is_told_by_where_calls_come_from() -> None:
+    source = """
+    static volatile int state[32];
+    #define APART static __attribute__((noinline, noclone))
+    APART int deep(int x) {{ return state[x & 31] * {0}; }}
+    APART int middle(int x) {{ return deep(x + 3) ^ state[5]; }}
+    int outer(int x) {{ state[2] = middle(x) + 1; return x; }}
+    """
+    one, other = (gcc(source.format(each), "-shared", "-s", "-fPIC") for each in (5, 7))
+    (where,) = [each.where for each in explained(one, other).differences if "func" in each.kind]
+    assert where.endswith("(reached from outer)")
