@@ -34,6 +34,15 @@ int a(int x) { first += x; printf("alpha %d\\n", second++); return scanf("beta")
 int b(int x) { second += x; printf("gamma %d\\n", third++); return scanf("delta") + first; }
 """
 
+# C++: its templates stand in groups of sections.
+GROUPED = """
+extern "C" int printf(const char *, ...);
+template <int N> int each(int x)
+{ static int held; held += x; printf("number %d\\n", N); return held; }
+static __attribute__((noinline)) int own(int x) { return each<3>(x) * each<4>(x + 1); }
+int outer(int x) { return own(x) + own(x * 3) + printf("done"); }
+"""
+
 
 def run(*command: str, cwd: str | Path) -> None:
     """Run a real tool; its output is in the error."""

@@ -22,6 +22,7 @@ from verifier.formats.elf.header import (
     SHF_COMPRESSED,
     SHT_DYNAMIC,
     SHT_DYNSYM,
+    SHT_GROUP,
     SHT_REL,
     SHT_RELA,
     SHT_STRTAB,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from verifier.formats.elf.image import Image
 
 # Sections that hold symbol indexes which this check would have to follow, and does not.
-_INDEXED = {17: "SHT_GROUP", 18: "SHT_SYMTAB_SHNDX", 0x6FFF4C03: "SHT_LLVM_ADDRSIG",
+_INDEXED = {18: "SHT_SYMTAB_SHNDX", 0x6FFF4C03: "SHT_LLVM_ADDRSIG",
             0x6FFF4C09: "SHT_LLVM_CALL_GRAPH_PROFILE"}  # fmt: skip
 # DT_NEEDED, SONAME, RPATH, RUNPATH, CONFIG, DEPAUDIT, AUDIT, AUXILIARY, FILTER
 _TEXT_TAGS = {1, 14, 15, 29, 0x6FFFFEFA, 0x6FFFFEFB, 0x6FFFFEFC, 0x7FFFFFFD, 0x7FFFFFFF}
@@ -227,13 +228,15 @@ def _fits(raw: bytes, at: int, size: int, found: list[tuple[int, int]]) -> None:
 
 def _local_symbols(shipped: Side, rebuilt: Side) -> str:
     views = [_symbol_view(side) for side in (shipped, rebuilt)]
-    (one, first, *around), (other, _first, *other_around) = views
+    (one, first, groups, *around), (other, _first, other_groups, *other_around) = views
     if around != other_around:
         raise ParseError("the sections around the symbol tables, or the names, differ")
     if sorted(one[:first]) != sorted(other[:first]):
         raise ParseError("the local symbols are not the same")
     if one[first:] != other[first:]:
         raise ParseError("a global symbol differs")
+    if groups != other_groups:
+        raise ParseError("a group of sections is known by another symbol")
     count = 0
     for section in _image(shipped).sections:
         if section.type in {SHT_REL, SHT_RELA} and _follows(shipped, section):
@@ -256,8 +259,10 @@ def _follows(side: Side, section: Section) -> bool:
 _Entry = tuple[tuple[int, int], int, int, int, int, int, int]
 
 
-def _symbol_view(side: Side) -> tuple[list[_Entry], int, tuple[Section, ...], list[bytes]]:
-    """(symbols, index of the first global one, all section headers, all names)."""
+def _symbol_view(
+    side: Side,
+) -> tuple[list[_Entry], int, list[_Entry], tuple[Section, ...], list[bytes]]:
+    """(symbols, index of the first global one, those of groups, all section headers, all names)."""
     from verifier.formats.elf.symbols import symbols_of  # noqa: PLC0415 - used here alone
 
     image = _image(side)
@@ -265,7 +270,7 @@ def _symbol_view(side: Side) -> tuple[list[_Entry], int, tuple[Section, ...], li
     if len(tables) != 1 or any(item.type in _INDEXED for item in image.sections):
         raise ParseError("other sections hold symbol indexes")
     table = tables[0]
-    followed = {SHT_REL, SHT_RELA}
+    followed = {SHT_REL, SHT_RELA, SHT_GROUP}
     users = [
         item
         for item in image.sections
@@ -292,7 +297,11 @@ def _symbol_view(side: Side) -> tuple[list[_Entry], int, tuple[Section, ...], li
     if odd or any(symbol.shndx == _XINDEX for symbol in symbols) or any(symbols[0]):
         raise ParseError("the local symbols are not in their place")
     strings.all_used()
-    return result, table.info, image.sections, strings.entries
+    groups = [item for item in image.sections if item.type == SHT_GROUP]
+    if any(item.link != table.number or item.info >= len(result) for item in groups):
+        raise ParseError("a group of sections names a symbol that does not exist")
+    signatures = [result[item.info] for item in groups]
+    return result, table.info, signatures, image.sections, strings.entries
 
 
 def _relocations(

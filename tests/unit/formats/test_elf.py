@@ -14,6 +14,7 @@ from tests.cases.elf_tampers import TAMPERS, build_id, flip
 from tests.support import STRICT, compare_bytes
 from verifier.errors import VerifierError
 from verifier.formats import elf, kmod
+from verifier.formats.elf.header import SHT_GROUP
 from verifier.model import Verdict
 
 LINK = "section[.gnu_debuglink]"
@@ -145,12 +146,17 @@ def test_compressed_symbols_are_compared_inside() -> None:
     assert [member.path for member in found.members] == ["file", "gnu_debugdata"]
 
 
+_CPP = ("-c", "-O2", "-fPIC", "-x", "c++")
 FLIPPED = {
     "program": lambda: (make.built("aa")[0], make.built("bb")[0]),
     "strings in another order": lambda: (strings_reversed(make.versioned()), make.versioned()),
     "locals in another order": lambda: (
         locals_reversed(make.compiled(make.OBJECT, ("-c", "-O2", "-fPIC"))),
         make.compiled(make.OBJECT, ("-c", "-O2", "-fPIC")),
+    ),
+    "locals of C++ in another order": lambda: (
+        locals_reversed(make.compiled(make.GROUPED, _CPP)),
+        make.compiled(make.GROUPED, _CPP),
     ),
     "module": lambda: (make.signed_module("one"), make.signed_module("two")),
 }
@@ -166,6 +172,23 @@ def test_flipped_bytes_are_caught_outside_of_free_ranges(name: str, step: int) -
             found = compare_bytes(changed, rebuilt)
             if found.verdict in {Verdict.IDENTICAL, Verdict.EQUIVALENT}:
                 assert at in found.free(), (name, at, mask)
+
+
+def test_a_group_of_sections_keeps_its_symbol() -> None:
+    """A local symbol may stand for a group, too: by its number, which means another one here."""
+    plain = make.compiled(make.GROUPED, _CPP)
+    layout = elf.FORMAT.layout(memoryview(plain)).info
+    (group, *_more) = [each for each in layout.sections if each.type == SHT_GROUP]
+    at = layout.header.shoff + group.number * 64 + 44  # sh_info
+    other = locals_reversed(plain)
+    assert compare_bytes(other, plain).verdict == Verdict.EQUIVALENT
+    first, second = (
+        data[:at] + (2).to_bytes(4, "little") + data[at + 4 :] for data in (other, plain)
+    )
+    assert compare_bytes(second, second).verdict == Verdict.IDENTICAL
+    found = compare_bytes(first, second)
+    assert found.verdict == Verdict.DIFFERENT
+    assert "elf.symbols-table" not in found.rules
 
 
 def test_no_flipped_byte_of_an_unwind_table_passes() -> None:
