@@ -15,7 +15,6 @@ from verifier.semantic.layout.program import Address, Kind
 
 _CALLERS = 64
 _STEPS = 3  # calls from a named function, beside the last one
-_WORD = 8
 
 if TYPE_CHECKING:
     from verifier.semantic.layout.assembled import Assembled
@@ -73,7 +72,7 @@ def _role(image: Assembled, start: int, called: Called) -> str:
     if kinds == {int(Kind.POINTER)} and homes[0] is not None:
         piece = homes[0]
         if piece.name in ORDERED:
-            number = (places[0] - piece.address) // _WORD + 1
+            number = (places[0] - piece.address) // int(image.slots.size[hits[0]]) + 1
             return f"number {number} of {piece.name}"
         return uses or f"a pointer in {piece.name} leads to it"
     entry = ("entry", Address(start)) in image.program.facts

@@ -151,3 +151,15 @@ def test_callbacks_of_threads_are_told_by_the_map(kind: Kind, flags: tuple[str, 
     assert sorted(what for what, _where in found) == ["tls-callback-added", "tls-callback-removed"]
     named = sorted(re.sub(r"@\d+$", "", where).lstrip("_") for _what, where in found)
     assert flags or named == ["three", "two"]
+
+
+def test_a_list_that_cannot_be_read_is_told_by_names_and_numbers() -> None:
+    """A number among the pointers, which no relocation makes an address."""
+    odd = '__attribute__((section(".init_array"), used)) static long number = 0x1234567;'
+    shipped = image(builds.ELF, RUN, RUN, "", after=odd, flags=("-s",))
+    rebuilt = image(builds.ELF, RUN, "", "", moved=False, after=odd, flags=("-s",))
+    found = told(explained(shipped, rebuilt).differences, *STARTED)
+    assert found == {
+        ("initialiser-added", "INIT_ARRAY at start"): "Shipped 4 functions, rebuilt 3; "
+        "nothing names them."
+    }
