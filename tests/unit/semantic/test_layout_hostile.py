@@ -13,8 +13,8 @@ import pytest
 
 from tests.layouts import builds
 from tests.layouts.editor import Editor, of_rich
-from verifier.errors import VerifierError
-from verifier.semantic.layout import encode, recheck
+from verifier.errors import LimitError, VerifierError
+from verifier.semantic.layout import encode, pe, recheck
 from verifier.semantic.layout.explain import explain
 
 if TYPE_CHECKING:
@@ -151,6 +151,22 @@ def test_a_count_or_address_without_bounds_is_refused(change: Callable[[Editor],
     judged("elf", data, rebuilt, known)
     with contextlib.suppress(VerifierError):
         assert not explain("elf", memoryview(data), memoryview(rebuilt)).finding.total
+
+
+@pytest.mark.parametrize(
+    ("section", "most", "said"),
+    [(".text", 1 << 20, "bytes of the image's code"), (".data", 64 << 20, "bytes of memory more")],
+)
+def test_memory_that_the_file_lacks_is_bounded(section: str, most: int, said: str) -> None:
+    """Else a file of a few kilobytes would be megabytes of zeros to read as instructions."""
+    edit = of_rich(builds.PE, turned=True, bare=True)
+    place = edit.data.index(section.encode().ljust(8, b"\0")) + 8  # its size in memory
+    stored = int.from_bytes(edit.data[place + 8 : place + 12], "little")
+    edit.put_at(place, stored + most, 4)
+    pe.load(memoryview(bytes(edit.data)))
+    edit.put_at(place, stored + most + 1, 4)
+    with pytest.raises(LimitError, match=said):
+        pe.load(memoryview(bytes(edit.data)))
 
 
 @pytest.mark.parametrize("text", ["", "AAAA", "[[", "eJyLjgUAARUAuQ=="])

@@ -28,6 +28,7 @@ _MACHINES = {0x8664: "x86-64", 0x14C: "x86"}
 _CODE, _DATA, _ZEROS, _EXECUTE, _WRITE = 0x20, 0x40, 0x80, 0x20000000, 0x80000000
 _RELOCS_STRIPPED = 1
 _ZEROS_MOST = 64 * limits.MIB  # that sections with contents are filled up with
+_CODE_ZEROS_MOST = limits.MIB  # the same of code, where linkers leave less than a page
 _WHOLE = {".CRT", ".tls", ".rsrc"}
 _SUMS = {"SizeOfCode": _CODE, "SizeOfInitializedData": _DATA, "SizeOfUninitializedData": _ZEROS}
 _PLACES = {"BaseOfCode", "BaseOfData", "AddressOfEntryPoint", "ImageBase", "SizeOfImage"}
@@ -40,9 +41,7 @@ def load(data: Buffer) -> Program:
         VerifierError: it is not well-formed.
     """
     image: Image = layout(data).info
-    zeros = sum(max(0, each.virtual_size - each.content) for each in image.sections if each.content)
-    if zeros > _ZEROS_MOST:
-        raise LimitError(f"The image takes {zeros} bytes of memory more than the file holds")
+    _bounded(image)
     pieces = tuple(sorted((_piece(data, image, each) for each in image.sections), key=_by_place))
     program = Program(
         _MACHINES.get(image.machine, f"machine {image.machine:#x}"),
@@ -66,6 +65,20 @@ def load(data: Buffer) -> Program:
     except VerifierError as error:
         program.doubts.append(str(error))
     return program
+
+
+def _bounded(image: Image) -> None:
+    """Raise LimitError where reading the image would be to read zeros that the file lacks."""
+    zeros, coded = 0, 0
+    for each in image.sections:
+        if each.content:
+            lacking = max(0, each.virtual_size - each.content)
+            zeros += lacking
+            coded += lacking if each.flags & _EXECUTE else 0
+    if zeros > _ZEROS_MOST:
+        raise LimitError(f"The image takes {zeros} bytes of memory more than the file holds")
+    if coded > _CODE_ZEROS_MOST:
+        raise LimitError(f"The file lacks {coded} bytes of the image's code")
 
 
 def _by_place(piece: Piece) -> tuple[int, int]:
