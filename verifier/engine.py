@@ -12,7 +12,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
-from verifier import stages, wire
+from verifier import interrupt, stages, wire
 from verifier.confine import confine
 from verifier.errors import VerifierError
 
@@ -123,6 +123,7 @@ class Engine:
     def answers(self) -> Iterator[tuple[Task, object | Failure]]:
         """Answers as they come, until nothing is left. Tasks may be added meanwhile."""
         while self._waiting or self._busy:
+            interrupt.check()
             self._start()
             yield from self._collect()
 

@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, BinaryIO
 
-from verifier import limits
+from verifier import interrupt, limits
 from verifier.errors import ToolError
 
 if TYPE_CHECKING:
@@ -237,6 +237,7 @@ def _wait(
     pause = 0.005  # most tools are done in milliseconds; a build is polled at POLL_SECONDS
     try:
         while stopped is None:
+            interrupt.check()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(min(pause, max(0.0, deadline - time.monotonic())))
             pause = min(pause * 2, POLL_SECONDS)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
-import signal
 import sys
 from typing import NoReturn
 
 import typer
 
-from verifier import __version__
+from verifier import __version__, interrupt
 from verifier.commands.light import Command, Group
 from verifier.errors import EXIT_INCONCLUSIVE, VerifierError
 
@@ -92,7 +91,7 @@ def _root(
 
 def main() -> NoReturn:
     """Run the command line; every failure is one sentence and a non-zero status."""
-    signal.signal(signal.SIGTERM, _stop)
+    interrupt.install()
     try:
         status = build(_chosen(sys.argv[1:]))(standalone_mode=True)
     except VerifierError as error:
@@ -125,7 +124,3 @@ def _inert(text: str) -> str:
 def _chosen(arguments: list[str]) -> str:
     """The command that the arguments name: the first that is no option."""
     return next((each for each in arguments if not each.startswith("-")), "")
-
-
-def _stop(_number: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
