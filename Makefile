@@ -59,7 +59,7 @@ demo: .venv/stamp   ## rebuild Debian's shim from source and prove Microsoft's s
 	@echo "==> To read it in a browser: $(abspath $(DEMO))/shim.html"
 
 test: .venv/dev-stamp .venv/apt-test-stamp   ## run all tests, with coverage
-	$(BIN)/python -m pytest $(TESTS) -n $(WORKERS) -m "not exhaustive" \
+	$(BIN)/python -m pytest $(TESTS) -n $(WORKERS) --dist worksteal -m "not exhaustive" \
 		--durations=15 --cov --cov-report=term:skip-covered
 
 exhaustive: .venv/dev-stamp .venv/apt-test-stamp   ## flip every byte of many files (hours)
