@@ -19,6 +19,8 @@ from verifier.spec import load
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from verifier.account import Inputs
+
 NOBODY = 65534
 
 
@@ -54,15 +56,35 @@ def build(
     return rebuild.rebuild(spec, got, cache, output)
 
 
+def inputs_of(made: rebuild.Build) -> Inputs:
+    """What was recorded of a build, as its report holds it."""
+    assert made.inputs is not None
+    return made.inputs
+
+
+def record_of(made: rebuild.Build) -> dict[str, Any]:
+    """The whole record of a build's inputs."""
+    assert made.record is not None
+    record: dict[str, Any] = json.loads((made.output_dir / made.record["file"]).read_text())
+    return record
+
+
+def files_of(made: rebuild.Build) -> dict[str, dict[str, Any]]:
+    """The files of the record by their paths, each with the commands that led to its reader."""
+    record = record_of(made)
+    found = {item["path"]: item for item in record["files"]}
+    for item in found.values():
+        item["chain"] = record["commands"][item["by"]]
+    return found
+
+
 def check_accounted(made: rebuild.Build) -> None:
     """All that a build in host tools read has a class, but what dpkg itself knows nothing of."""
     assert made.inputs is not None
     assert made.inputs.problems == ()
     counts = {each.name: each.files for each in made.inputs.classes}
     assert all(counts[name] for name in ("source", "produced", "package"))
-    assert made.record is not None
-    record = json.loads((made.output_dir / made.record["file"]).read_text())
-    for path in (each["path"] for each in record["unaccounted"]):
+    for path in (each["path"] for each in record_of(made)["unaccounted"]):
         name = Path(path)
         if name.parent.name == "__pycache__":
             name = name.parent.parent / f"{name.name.partition('.')[0]}.py"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
 import re
 import shutil
@@ -15,22 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.end_to_end.sandboxes import as_nobody, build, open_place
+from tests.end_to_end.sandboxes import as_nobody, build, files_of, inputs_of, open_place
 from verifier import rebuild, source
 from verifier.errors import SourceError
 from verifier.rebuild import accounting
 from verifier.rebuild.inputs import strace
 from verifier.rebuild.inputs.processes import shown
-from verifier.rebuild.recipes.command import Command
-from verifier.rebuild.root import Root, base_root, digest
 from verifier.source import Cache
-from verifier.source.apt import Apt
-from verifier.spec import DebianArchive, load
+from verifier.spec import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from verifier.account import Inputs
 
 READER = """
 #include <fcntl.h>
@@ -94,20 +88,6 @@ def fill(folder: Path) -> None:
         path.chmod(0o777)
 
 
-def files(made: rebuild.Build) -> dict[str, dict[str, Any]]:
-    assert made.record is not None
-    record = json.loads((made.output_dir / made.record["file"]).read_text())
-    found = {item["path"]: item for item in record["files"]}
-    for item in found.values():
-        item["chain"] = record["commands"][item["by"]]
-    return found
-
-
-def inputs(made: rebuild.Build) -> Inputs:
-    assert made.inputs is not None
-    return made.inputs
-
-
 def ways(place: Path, folder: str, extra: str = "") -> rebuild.Build:
     tree = place / "source"
     tree.mkdir(exist_ok=True)
@@ -121,11 +101,11 @@ def test_every_way_of_reading_the_source_is_seen(place: Path) -> None:
     fill(place / "source/data")
     (place / "source/nobody-reads-me").write_text("dead")
     made = ways(place, "/build/source/data")
-    found = files(made)
+    found = files_of(made)
     for name in SEEN:
         assert found[shown(f"/build/source/data/{name}")]["class"] == "source", name
-    assert inputs(made).unread == ("nobody-reads-me",)
-    assert inputs(made).problems == ()
+    assert inputs_of(made).unread == ("nobody-reads-me",)
+    assert inputs_of(made).problems == ()
     static = found["/build/source/static-reader"]
     assert (static["class"], "ld" in static["reason"]) == ("produced", True)
     compiler = next(item for path, item in found.items() if path.endswith("/cc1"))
@@ -134,7 +114,7 @@ def test_every_way_of_reading_the_source_is_seen(place: Path) -> None:
     assert compiler["chain"][-1].startswith(path_of(found, "/cc1"))
     loader = next(path for path in found if re.search(r"/ld-linux[^/]*$", path))
     assert found[loader]["package"].startswith("libc6 ")
-    assert [item.path for item in inputs(made).unaccounted if "/usr/" not in item.path] == []
+    assert [item.path for item in inputs_of(made).unaccounted if "/usr/" not in item.path] == []
 
 
 def path_of(found: dict[str, Any], end: str) -> str:
@@ -145,7 +125,7 @@ def test_every_way_of_reading_something_else_is_named(place: Path) -> None:
     outside = place / "outside"
     fill(outside)
     made = ways(place, str(outside), '[sandbox]\nkind = "host"')
-    named = {item.path: item for item in inputs(made).unaccounted}
+    named = {item.path: item for item in inputs_of(made).unaccounted}
     for name in SEEN:
         assert (
             named[shown(f"{outside}/{name}")].reason
@@ -153,7 +133,7 @@ def test_every_way_of_reading_something_else_is_named(place: Path) -> None:
         )
     assert named[f"{outside}/by-static"].chain[-1] == f"./static-reader {outside}/by-static"
     assert "sh ways.sh" in " ".join(named[f"{outside}/by-static"].chain)
-    assert any("shuts nothing out" in text for text in inputs(made).problems)
+    assert any("shuts nothing out" in text for text in inputs_of(made).problems)
 
 
 NAMES = """
@@ -179,20 +159,20 @@ def test_names_move_and_what_is_known_of_them_moves_along(place: Path) -> None:
     for name in ("a", "keep"):
         (tree / name).write_text(name)
     made = build(place, [NAMES])
-    found = files(made)
+    found = files_of(made)
     top = "/build/source"
     for name in ("e/c", "hard", "f/c"):
         assert found[f"{top}/{name}"]["class"] == "source", name
     for name in ("e/new", "f/copy", "temp", "f/last"):
         assert found[f"{top}/{name}"]["class"] == "produced", name
     assert "cp keep e/copy" in found[f"{top}/f/copy"]["reason"]
-    assert inputs(made).problems == ()
-    events = {(item.path, item.reason) for item in inputs(made).events}
+    assert inputs_of(made).problems == ()
+    events = {(item.path, item.reason) for item in inputs_of(made).events}
     assert events == {
         (f"{top}/keep", "an audited file that the build altered"),
         ("/dev/urandom", "read as randomness"),
     }
-    assert inputs(made).unread == ()
+    assert inputs_of(made).unread == ()
 
 
 BLOBS = """
@@ -211,7 +191,7 @@ def test_a_program_of_the_source_that_is_packed_as_it_is_is_named(place: Path) -
     (tree / "main.c").write_text("int main(void) { return 0; }\n")
     made = build(place, [BLOBS])
     top = "/build/source"
-    found = {each.path: each for each in inputs(made).events}
+    found = {each.path: each for each in inputs_of(made).events}
     assert {path: each.reason.split(", ")[1].split(":")[0] for path, each in found.items()} == {
         f"{top}/p/tool": "blob",
         f"{top}/p/written": "blob",
@@ -233,7 +213,7 @@ def test_a_download_is_an_event_that_names_the_address(place: Path) -> None:
         "open('out', 'w').write('x')\n"
     )
     made = build(place, [["/usr/bin/python3", "fetch.py"]])
-    events = {item.path: item for item in inputs(made).events}
+    events = {item.path: item for item in inputs_of(made).events}
     assert set(events) == {"192.0.2.7 port 443", "2001:db8::7 port 443", "127.0.0.1 port 53"}
     event = events["192.0.2.7 port 443"]
     assert event.reason == "asked for the network: network is unreachable"
@@ -267,82 +247,10 @@ def test_a_file_swapped_between_review_and_build_is_named(
 
     monkeypatch.setattr("verifier.rebuild.recipes.command.copy_tree", unchecked)
     made = rebuild.rebuild(spec, audited, Cache.open(place / "cache"), place / "output")
-    named = {item.path: item.reason for item in inputs(made).unaccounted}
+    named = {item.path: item.reason for item in inputs_of(made).unaccounted}
     assert "changed between the audit and the build" in named["/build/source/good.h"]
     assert "neither audited source nor pinned" in named["/build/source/late.h"]
-    assert any(item.path == "/build/source/good.h" for item in inputs(made).events)
-
-
-def test_a_root_that_is_not_what_its_packages_ship_is_named(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cache = Cache.open()
-    true = base_root(Apt(cache, DebianArchive(), lambda _text: None))
-    path = place / "root"
-    subprocess.run(["cp", "-al", true.path, path], check=True)
-    compiler = (path / "usr/bin/gcc").resolve()
-    compiler = path / "usr/bin" / compiler.name
-    kept = compiler.with_name("real-gcc")
-    compiler.rename(kept)
-    compiler.write_text('#!/bin/sh\nexec /usr/bin/real-gcc -include /usr/include/planted.h "$@"\n')
-    compiler.chmod(0o755)
-    (path / "usr/include/planted.h").write_text("int planted;\n")
-    (path / "etc/ld.so.cache").unlink()
-    shutil.copyfile(true.path / "etc/ld.so.cache", path / "etc/ld.so.cache")
-    with (path / "etc/ld.so.cache").open("ab") as file:
-        file.write(b"\0" * 8)
-    (path / "var/lib/made-by-a-script").write_text("x")
-    root = dataclasses.replace(true, path=path, digest=digest(path))
-    monkeypatch.setattr(Command, "root", lambda _self: root)
-    (place / "source").mkdir()
-    (place / "source/main.c").write_text("int main(void) { return 0; }\n")
-    steps = ["gcc -c -o out main.c", "cat /var/lib/made-by-a-script /etc/nsswitch.conf"]
-    made = build(place, steps, extra='[sandbox]\nroot = "debian:bookworm"')
-    named = {item.path: item.reason for item in inputs(made).unaccounted}
-    assert named == {
-        f"/usr/bin/{compiler.name}": named[f"/usr/bin/{compiler.name}"],
-        "/usr/bin/real-gcc": "belongs to no package that lists its digest",
-        "/usr/include/planted.h": "belongs to no package that lists its digest",
-        "/etc/ld.so.cache": "is not what ldconfig makes of the libraries here",
-    }
-    assert "differs from what its package gcc-12" in named[f"/usr/bin/{compiler.name}"]
-    found = files(made)
-    assert found["/var/lib/made-by-a-script"]["reason"].startswith("made when the root was made")
-    assert found["/etc/nsswitch.conf"]["reason"] == "a copy of /usr/share/libc-bin/nsswitch.conf"
-    assert isinstance(root, Root)
-
-
-def test_a_clean_root_leaves_nothing_unaccounted(place: Path) -> None:
-    (place / "source").mkdir()
-    (place / "source/main.c").write_text("#include <stdio.h>\nint main(void) { return 0; }\n")
-    steps = ["cc -o out main.c && ./out", "perl -e 'use POSIX;'"]
-    made = rebuild_with_default_cache(place, steps)
-    assert (inputs(made).unaccounted, inputs(made).problems) == ((), ())
-    assert files(made)["/etc/ld.so.cache"]["reason"] == "as ldconfig makes it again"
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.geteuid() != 0, reason="mmdebstrap needs root here")
-def test_packages_of_headers_leave_the_loaders_cache_in_order(place: Path) -> None:
-    """Their links are in it, and nothing of theirs has it made again."""
-    (place / "source").mkdir()
-    (place / "source/main.c").write_text("#include <ffi.h>\nint main(void) { return 0; }\n")
-    made = rebuild_with_default_cache(place, ["cc -o out main.c"], packages='["libffi-dev"]')
-    assert (inputs(made).unaccounted, inputs(made).problems) == ((), ())
-    assert files(made)["/etc/ld.so.cache"]["reason"] == "as ldconfig makes it again"
-
-
-def rebuild_with_default_cache(
-    place: Path, steps: list[str], packages: str = "[]"
-) -> rebuild.Build:
-    (place / "audit.toml").write_text(
-        '[source]\nkind = "directory"\npath = "source"\n[build]\nrecipe = "command"\n'
-        f'steps = {json.dumps(steps)}\noutputs = ["out"]\npackages = {packages}\n'
-        '[sandbox]\nroot = "debian:bookworm"\n'
-    )
-    spec = load(place / "audit.toml")
-    got = source.obtain(spec, Cache.open(place / "cache"))
-    return rebuild.rebuild(spec, got, Cache.open(), place / "output")
+    assert any(item.path == "/build/source/good.h" for item in inputs_of(made).events)
 
 
 def test_a_second_recorder_saw_nothing_that_the_first_did_not(
@@ -350,7 +258,7 @@ def test_a_second_recorder_saw_nothing_that_the_first_did_not(
 ) -> None:
     """strace without a filter, all processes in one file, and another reader of it."""
     fill(place / "source/data")
-    seen = set(files(ways(place, "/build/source/data")))
+    seen = set(files_of(ways(place, "/build/source/data")))
     second = place / "second.log"
     traced = "trace=open,openat,openat2,execve,execveat"
 
@@ -377,8 +285,8 @@ def test_a_recording_that_is_missing_says_so(place: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(accounting, "_has_strace", lambda: False)
     (place / "source").mkdir()
     made = build(place, ["touch out"])
-    assert inputs(made).method == "none"
-    assert "strace is needed" in inputs(made).problems[0]
+    assert inputs_of(made).method == "none"
+    assert "strace is needed" in inputs_of(made).problems[0]
     assert made.record is None
     again = build(place, ["touch out"], extra="[inputs]\nrecord = false")
     assert again.inputs is None
@@ -423,7 +331,7 @@ def test_a_user_records_too(place: Path) -> None:
 
     def action() -> None:
         made = build(place / "of-user", ["echo >out; cat out"])
-        assert files(made)["/build/source/out"]["class"] == "produced"
-        assert inputs(made).problems == ()
+        assert files_of(made)["/build/source/out"]["class"] == "produced"
+        assert inputs_of(made).problems == ()
 
     as_nobody(action)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.end_to_end.sandboxes import build, open_place
+from tests.end_to_end.sandboxes import build, open_place, record_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,9 +39,7 @@ def test_the_audited_files_behind_each_product(place: Path) -> None:
     for name in ("two.h", "three", "inner.h", "never"):
         (tree / name).write_text("int unused_;\n" if name.endswith(".h") else "text\n")
     made = build(place, [FLOW], outputs="*", extra="")
-    assert made.record is not None
-    record = json.loads((made.output_dir / made.record["file"]).read_text())
-    origins = {Path(path).name: names for path, names in record["origins"].items()}
+    origins = {Path(path).name: names for path, names in record_of(made)["origins"].items()}
     assert origins["out"] == ["inner.h", "one.c", "two.h"]
     assert origins["other.o"] == ["other.c", "two.h"]
     assert origins["library.a"] == ["inner.h", "one.c", "other.c", "two.h"]
@@ -84,9 +81,7 @@ def test_the_whole_way_to_a_package_keeps_its_sources(place: Path) -> None:
     for name in ("unrelated", "data", "words", "lines"):
         (tree / name).write_text("b\na\n")
     made = build(place, [WHOLE_WAY], outputs="*")
-    assert made.record is not None
-    record = json.loads((made.output_dir / made.record["file"]).read_text())
-    origins = {Path(path).name: names for path, names in record["origins"].items()}
+    origins = {Path(path).name: names for path, names in record_of(made)["origins"].items()}
     compiled = ["main.c", "main.h", "one.c", "two.c"]
     assert origins["two.o"] == ["two.c"]
     assert origins["lib.a"] == ["one.c"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import dataclasses
-import json
 import os
 import signal
 import subprocess
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.end_to_end.sandboxes import NOBODY, as_nobody, build, open_place
+from tests.end_to_end.sandboxes import NOBODY, as_nobody, build, open_place, record_of
 from verifier import rebuild  # noqa: TC001 - loaded before a test gives up its rights
 from verifier.errors import BuildError
 from verifier.rebuild.inputs import strace
@@ -129,7 +128,7 @@ def test_a_build_is_recorded_whole(root: Root, place: Path) -> None:
     (hole,) = made.inputs.unaccounted
     assert (hole.path, hole.chain[-1]) == ("/dev/hole", "cat /dev/hole")
     assert made.inputs.unread == ("data/nobody",)
-    record = json.loads((made.output_dir / made.record["file"]).read_text())
+    record = record_of(made)
     found = {item["path"]: item["class"] for item in record["files"]}
     for name in ("static", "daemon", "thread"):
         assert found[f"/build/source/data/{name}"] == "source", name
