@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from verifier import wire
+from verifier import interrupt, wire
 from verifier.confine import confine
 from verifier.errors import ParseError, ToolError, VerifierError
 
@@ -58,10 +58,7 @@ def ask(answer: type[T], work: Callable[..., T], *arguments: object, seconds: fl
 
 def _serve(connection: Connection, work: Callable[..., Any], arguments: tuple[object, ...]) -> None:
     """The life of the process: confine itself, work, answer."""
-    import signal  # noqa: PLC0415
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    interrupt.leave_to_parent()
     confine()
     try:
         message = _DONE + wire.dumps(work(*arguments))

@@ -176,13 +176,11 @@ class Engine:
 def _serve(connection: Connection, settings: bytes, confined: bool) -> None:
     """The life of a worker: confine itself, then answer requests until the pipe closes."""
     import gc  # noqa: PLC0415
-    import signal  # noqa: PLC0415
 
     from verifier.model import Settings  # noqa: PLC0415
 
     gc.freeze()  # what the parent had loaded stays: no collection need look at it
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's handler is no worker's
+    interrupt.leave_to_parent()
     if confined:
         confine()
     known = wire.loads(Settings, settings)

@@ -25,6 +25,13 @@ def install() -> None:
     sys.unraisablehook = _dropped
 
 
+def leave_to_parent() -> None:
+    """In a forked worker: Ctrl-C, which all of a terminal's processes get, is for the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the parent's handler is no worker's
+    _State.lost = False
+
+
 def check() -> None:
     """Raise the KeyboardInterrupt that got lost, if one did, once."""
     if _State.lost:

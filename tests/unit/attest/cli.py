@@ -10,6 +10,7 @@ import io
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from unittest import mock
 
@@ -31,6 +32,7 @@ def verifier(
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
             mock.patch("sys.argv", command),
+            mock.patch("sys.unraisablehook", sys.unraisablehook),  # pytest's own, put back
             mock.patch.dict(os.environ, {"COLUMNS": "200", **environment}),
         ):
             commands.main()
